@@ -1,0 +1,88 @@
+"""The released weights, and the door for a hospital's own.
+
+`RELEASED` names the file beside this module and its sha256; a file whose digest differs is not
+loaded. Own weights come with their own digest and the same architecture.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+
+from inference.errors import ModelUnavailable
+from inference.networks import SpineUNet
+from inference.report import ModelIdentity
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """A safetensors file of `SpineUNet` and what is known about it."""
+
+    path: Path
+    sha256: str
+    name: str
+    version: str
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """What reports and DICOM objects say about the model."""
+        return ModelIdentity(self.name, self.version, self.sha256)
+
+
+RELEASED = WeightsFile(
+    path=Path(__file__).with_name("spinenode-2mm.safetensors"),
+    sha256="9c7ebfefcd51916b2d29312c53d05dfc7247398b0f4a21dd6e3f9ad71ad3bbf4",
+    name="spinenode-2mm",
+    version="0.1.0",
+)
+"""The weights this version ships; licence CC BY-SA 4.0 (see the model card)."""
+
+
+def own_weights(path: Path, sha256: str, name: str, version: str = "1") -> WeightsFile:
+    """Weights that are not shipped; the digest is pinned by whoever configures them."""
+    return WeightsFile(path, sha256.strip().lower(), name, version)
+
+
+def verified_bytes(weights: WeightsFile) -> bytes:
+    """Content of the weights file.
+
+    Raises
+    ------
+    ModelUnavailable
+        If the file is missing or its sha256 is another one.
+    """
+    try:
+        content = weights.path.read_bytes()
+    except OSError as error:
+        raise ModelUnavailable(f"weights file {weights.path.name}: {error.strerror}") from error
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != weights.sha256:
+        raise ModelUnavailable(
+            f"weights file {weights.path.name} has sha256 {digest[:16]}…, "
+            f"expected {weights.sha256[:16]}…"
+        )
+    return content
+
+
+def load_network(weights: WeightsFile = RELEASED) -> SpineUNet:
+    """Build the network in evaluation mode on the CPU, float32.
+
+    Raises
+    ------
+    ModelUnavailable
+        If the file is missing, altered, or of another architecture.
+    """
+    content = verified_bytes(weights)
+    network = SpineUNet()
+    try:
+        tensors = {name: tensor.to(torch.float32) for name, tensor in load_tensors(content).items()}
+        network.load_state_dict(tensors)
+    except (SafetensorError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelUnavailable(f"weights file {weights.path.name}: {reason}") from error
+    return network.eval()
