@@ -1,0 +1,58 @@
+"""The configured parts that an analysis works with, made once per process."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from importlib.metadata import version
+
+from inference.segmenter import Segmenter, load_segmenter
+from service.config import Config
+from sr_writer import SoftwareIdentity, WriterSettings
+
+SOFTWARE = SoftwareIdentity(name="spinenode", version=version("spinenode"))
+
+
+@dataclass(frozen=True)
+class Toolbox:
+    """Segmenter, texture preset and writer settings of one configuration."""
+
+    config: Config
+
+    @cached_property
+    def segmenter(self) -> Segmenter:
+        """The model, loaded at first use."""
+        settings = self.config.inference
+        return load_segmenter(
+            weights=settings.weights, device=settings.device, threads=settings.threads
+        )
+
+    @property
+    def preset(self) -> str:
+        """Texture preset."""
+        return self.config.texture.preset
+
+    def writer_settings(self, created: datetime) -> WriterSettings:
+        """How results are written; `created` is stamped on them."""
+        writer = self.config.sr_writer
+        return WriterSettings(
+            outputs=writer.outputs,
+            seg_encoding=writer.seg_encoding,
+            organisation=writer.organisation,
+            uid_root=writer.uid_root or None,
+            created=created,
+        )
+
+    @cached_property
+    def configuration_digest(self) -> str:
+        """sha256 of everything configured that changes a result."""
+        relevant = {
+            "texture": self.config.texture.model_dump(mode="json"),
+            "sr_writer": self.config.sr_writer.model_dump(mode="json"),
+            "weights": self.segmenter.identity.sha256,
+            "software": SOFTWARE.version,
+        }
+        return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()

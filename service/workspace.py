@@ -1,0 +1,182 @@
+"""What one analysis keeps on disk between its steps.
+
+Every file appears whole or not at all (temporary name, fsync, rename), so that a step killed in
+the middle is simply run again. Nothing here is named after a patient.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from inference import (
+    LabelledVertebra,
+    ModelIdentity,
+    Notice,
+    Segmentation,
+    SpineReport,
+    VertebraMeasurement,
+)
+from texture.report import TextureReport
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be analysed.
+
+    Attributes
+    ----------
+    files
+        The CT files of one series; for `analyze` the single path given on the command line.
+    created
+        ISO 8601 time of the request; results carry it, so that a re-run writes the same bytes.
+    mask
+        A label map in VerSe labels that replaces the network, or None.
+    """
+
+    job_id: str
+    files: tuple[Path, ...]
+    created: str
+    mask: Path | None = None
+    StudyInstanceUID: str | None = None
+    SeriesInstanceUID: str | None = None
+
+
+@dataclass(frozen=True)
+class _SegmentationFacts:
+    vertebrae: tuple[LabelledVertebra, ...]
+    model: ModelIdentity
+    warnings: tuple[Notice, ...]
+
+
+@dataclass(frozen=True)
+class _MeasuredFacts:
+    vertebrae: tuple[VertebraMeasurement, ...]
+    warnings: tuple[Notice, ...]
+
+
+_REQUEST = TypeAdapter(Request)
+_SEGMENTATION = TypeAdapter(_SegmentationFacts)
+_MEASURED = TypeAdapter(_MeasuredFacts)
+_TEXTURE = TypeAdapter(TextureReport)
+_NOTICES = TypeAdapter(tuple[Notice, ...])
+_TIMINGS = TypeAdapter(dict[str, float])
+
+
+class Workspace:
+    """The folder of one analysis.
+
+    Parameters
+    ----------
+    folder
+        Created if absent.
+    results
+        Where the files of the contract go; ``folder/results`` unless given.
+    """
+
+    def __init__(self, folder: Path, results: Path | None = None) -> None:
+        self.folder = folder
+        self.results = results or folder / "results"
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def put_request(self, request: Request) -> None:
+        """Keep the request."""
+        self._put("request.json", _REQUEST.dump_json(request))
+
+    def request(self) -> Request:
+        """Return the request kept before."""
+        return _REQUEST.validate_json((self.folder / "request.json").read_bytes())
+
+    def put_segmentation(self, segmentation: Segmentation) -> None:
+        """Keep masks (compressed arrays) and what was said about them."""
+
+        def write(stream: BinaryIO) -> None:
+            np.savez_compressed(stream, labels=segmentation.labels, bodies=segmentation.bodies)
+
+        _write_whole(self.folder / "masks.npz", write)
+        facts = _SegmentationFacts(
+            segmentation.vertebrae, segmentation.model, segmentation.warnings
+        )
+        self._put("segmentation.json", _SEGMENTATION.dump_json(facts))
+
+    def segmentation(self) -> Segmentation:
+        """Return the masks kept before."""
+        facts = _SEGMENTATION.validate_json((self.folder / "segmentation.json").read_bytes())
+        with np.load(self.folder / "masks.npz", allow_pickle=False) as masks:
+            return Segmentation(
+                labels=masks["labels"],
+                bodies=masks["bodies"],
+                vertebrae=facts.vertebrae,
+                model=facts.model,
+                warnings=facts.warnings,
+            )
+
+    def put_report(self, report: SpineReport) -> None:
+        """Keep the measurements; the masks are kept by `put_segmentation`."""
+        self._put(
+            "measured.json",
+            _MEASURED.dump_json(_MeasuredFacts(report.vertebrae, report.warnings)),
+        )
+
+    def report(self, segmentation: Segmentation) -> SpineReport:
+        """Return the measurements kept before, joined with their masks."""
+        facts = _MEASURED.validate_json((self.folder / "measured.json").read_bytes())
+        return SpineReport(segmentation, facts.vertebrae, facts.warnings)
+
+    def put_texture(self, texture: TextureReport) -> None:
+        """Keep texture and density."""
+        self._put("texture.json", _TEXTURE.dump_json(texture))
+
+    def texture(self) -> TextureReport:
+        """Return texture and density kept before."""
+        return _TEXTURE.validate_json((self.folder / "texture.json").read_bytes())
+
+    def put_reasons(self, reasons: tuple[Notice, ...]) -> None:
+        """Keep why the series is not analysable."""
+        self._put("reasons.json", _NOTICES.dump_json(reasons))
+
+    def reasons(self) -> tuple[Notice, ...]:
+        """Why the series is not analysable; empty if it is."""
+        path = self.folder / "reasons.json"
+        return _NOTICES.validate_json(path.read_bytes()) if path.is_file() else ()
+
+    def put_timing(self, step: str, seconds: float) -> None:
+        """Keep how long a step took."""
+        self._put("timings.json", _TIMINGS.dump_json({**self.timings(), step: seconds}))
+
+    def timings(self) -> dict[str, float]:
+        """Seconds by step, of the steps done so far."""
+        path = self.folder / "timings.json"
+        return _TIMINGS.validate_json(path.read_bytes()) if path.is_file() else {}
+
+    def replace_results(self, write: Callable[[Path], None]) -> None:
+        """Let `write` fill an empty folder, then make it the results in one rename."""
+        fresh = self.folder / "results.new"
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        write(fresh)
+        shutil.rmtree(self.results, ignore_errors=True)
+        fresh.rename(self.results)
+
+    def drop_masks(self) -> None:
+        """Free the disk of what only the steps before `send` need."""
+        (self.folder / "masks.npz").unlink(missing_ok=True)
+
+    def _put(self, name: str, content: bytes) -> None:
+        _write_whole(self.folder / name, lambda stream: stream.write(content))
+
+
+def _write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("wb") as stream:
+        write(stream)
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.rename(path)
