@@ -1,0 +1,150 @@
+"""What the scan says about vertebral levels, before any of it is weighed.
+
+Ribs at a vertebra, the sacrum below the last one, the skull above the first one, the distances
+between bodies and the network's own level number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from inference.instances import Instance, InstanceMap
+from inference.networks import Tissue
+from inference.preprocess import VOXEL_MM
+from inference.sliding import VoxelPrediction
+
+_RIB_REACH_MM = 6.0
+_RIB_SEEN_VOXELS = 12
+"""Rib voxels (2 mm) near one side of a vertebra from which on a rib counts as surely there."""
+
+_RIB_BELOW_MM = 10.0
+"""Ribs hang down: what lies lower than this below a body's centre is the next rib passing by."""
+
+_LATERAL_VIEW_MM = 32.0
+"""A rib can only be missed where the view reaches this far to the side of the body."""
+
+_SACRUM_MIN_ML = 3.0
+_SACRUM_REACH_MM = 70.0
+_SKULL_MIN_ML = 40.0
+_SKULL_HEIGHT_MM = 120.0
+
+Tissues = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class VertebraCues:
+    """Observations at one vertebra.
+
+    Attributes
+    ----------
+    level_number
+        The network's number, 1 for C1, 24 for L5.
+    ribs
+        0 to 1: how sure a rib is attached, mean of the sides in view; None if neither is.
+    to_next_mm
+        Distance of the body centre to the next one below; None for the last.
+    cut
+        The view cuts the body, so distance and size say less.
+    """
+
+    level_number: float
+    ribs: float | None
+    to_next_mm: float | None
+    cut: bool = False
+
+
+@dataclass(frozen=True)
+class ColumnCues:
+    """Observations along the whole column, from head to foot.
+
+    Attributes
+    ----------
+    sacrum_below_mm
+        Distance from the last body's centre to the sacrum; None if no sacrum was seen.
+    skull_above
+        Much bone of no vertebra lies above the first one: the head.
+    """
+
+    vertebrae: tuple[VertebraCues, ...]
+    sacrum_below_mm: float | None
+    skull_above: bool
+
+
+def column_cues(prediction: VoxelPrediction, found: InstanceMap) -> ColumnCues:
+    """Gather the cues of the vertebrae of an `InstanceMap`."""
+    tissue = prediction.probabilities.argmax(axis=0)
+    rows = []
+    for upper, lower in zip(found.instances, (*found.instances[1:], None), strict=True):
+        gap = None
+        if lower is not None:
+            step = np.subtract(upper.centre, lower.centre)
+            gap = float(np.linalg.norm(step)) * VOXEL_MM
+        ribs = rib_presence(tissue, found, upper)
+        rows.append(VertebraCues(upper.level, ribs, gap, upper.touches_border))
+    if not rows:
+        return ColumnCues((), None, skull_above=False)
+    return ColumnCues(
+        tuple(rows),
+        sacrum_distance_mm(tissue, found.instances[-1]),
+        _skull_above(tissue, found.instances[0]),
+    )
+
+
+def rib_presence(tissue: Tissues, found: InstanceMap, vertebra: Instance) -> float | None:
+    """0 to 1 over the sides of the body that are in view."""
+    z, _, x = vertebra.centre
+    own = found.labels == vertebra.number
+    extent = ndimage.find_objects(own.astype(np.uint8))[0]
+    reach = round(_RIB_REACH_MM / VOXEL_MM)
+    box = tuple(slice(max(0, s.start - reach), s.stop + reach) for s in extent)
+    near = ndimage.binary_dilation(own[box], iterations=reach)
+    ribs = np.argwhere(near & (tissue[box] == Tissue.RIB)) + [s.start for s in box]
+    ribs = ribs[ribs[:, 0] > z - _RIB_BELOW_MM / VOXEL_MM]
+    sides = []
+    if x * VOXEL_MM > _LATERAL_VIEW_MM:
+        sides.append(np.count_nonzero(ribs[:, 2] < x))
+    if (tissue.shape[2] - 1 - x) * VOXEL_MM > _LATERAL_VIEW_MM:
+        sides.append(np.count_nonzero(ribs[:, 2] > x))
+    if not sides:
+        return None
+    return float(np.mean([min(1.0, count / _RIB_SEEN_VOXELS) for count in sides]))
+
+
+def sacrum_component(tissue: Tissues, last: Instance) -> npt.NDArray[np.bool_]:
+    """The sacrum below the last vertebra: largest connected piece within reach of its body."""
+    pieces, count = ndimage.label(tissue == Tissue.SACRUM)
+    sizes = np.bincount(pieces.ravel(), minlength=count + 1)
+    sizes[0] = 0
+    for piece in np.argsort(-sizes)[:3]:
+        if sizes[piece] * VOXEL_MM**3 / 1000 < _SACRUM_MIN_ML:
+            break
+        where = pieces == piece
+        if _distance_mm(where, last) < _SACRUM_REACH_MM:
+            return where
+    return np.zeros(tissue.shape, dtype=bool)
+
+
+def sacrum_distance_mm(tissue: Tissues, last: Instance) -> float | None:
+    """Distance from the body's centre to the nearest sacrum voxel below it."""
+    sacrum = sacrum_component(tissue, last)
+    return _distance_mm(sacrum, last) if sacrum.any() else None
+
+
+def _distance_mm(where: npt.NDArray[np.bool_], vertebra: Instance) -> float:
+    points = np.argwhere(where)
+    points = points[points[:, 0] < vertebra.centre[0]]
+    if not len(points):
+        return float("inf")
+    return float(np.linalg.norm(points - np.asarray(vertebra.centre), axis=1).min()) * VOXEL_MM
+
+
+def _skull_above(tissue: Tissues, first: Instance) -> bool:
+    """Count other bone above the first vertebra and in front of its arch."""
+    z = round(first.centre[0])
+    above = tissue[z : z + round(_SKULL_HEIGHT_MM / VOXEL_MM)]
+    bone = np.count_nonzero(above == Tissue.OTHER_BONE)
+    return bool(bone * VOXEL_MM**3 / 1000 > _SKULL_MIN_ML)
