@@ -63,7 +63,7 @@ class Metrics:
             ["destination", "outcome"],
             registry=self.registry,
         )
-        self.flagged = Counter(
+        self.vertebrae = Counter(
             "spinenode_vertebrae_total",
             "Vertebrae reported, by Genant grade",
             ["grade"],

@@ -22,19 +22,16 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-
 import texture
-from inference import CTVolume, NotAnalysable, Notice, Segmentation, SpineReport
+from inference import CTVolume, NotAnalysable, Notice, Segmentation, SpineReport, UnreadableInput
 from inference.analysis import measure_segmentation, segmentation_from_labels
 from inference.loading import load_dicom, load_files
 from inference.nifti import load_labels, load_nifti
 from service.steps import STEPS
 from service.toolbox import SOFTWARE, Toolbox
-from service.workspace import Workspace
+from service.workspace import Request, Workspace
 from sr_writer import (
     Findings,
-    WrittenObject,
     assemble,
     not_analysable,
     verify_outputs,
@@ -43,8 +40,12 @@ from sr_writer import (
 )
 
 Progress = Callable[[str, float], None]
-
 _TIMING_NAMES = {"assemble": "load"}
+_NIFTI_SUFFIXES = (".nii", ".nii.gz")
+
+
+def _silent(step: str, fraction: float) -> None:
+    del step, fraction
 
 
 class Analysis:
@@ -55,33 +56,31 @@ class Analysis:
     ) -> None:
         self.workspace = workspace
         self.toolbox = toolbox
-        self._progress = progress or (lambda step, fraction: None)
+        self._progress = progress or _silent
 
-    def run_all(self) -> tuple[Notice, ...]:
-        """Run every step; return the reasons if the series is not analysable."""
+    def run_all(self) -> None:
+        """Run every step."""
         for step in STEPS:
             self.run(step)
-        return self.workspace.reasons()
 
     def run(self, step: str) -> None:
-        """Run one step, unless an earlier one found the series not analysable."""
-        if step in ("assemble", "segment", "measure", "texture") and self.workspace.reasons():
-            return
+        """Run one step; the measuring ones only while the series counts as analysable."""
         started = time.monotonic()
         self._progress(step, 0.0)
-        try:
-            getattr(self, f"_{step}")()
-        except NotAnalysable as error:
-            self.workspace.put_reasons((Notice(error.code, error.text),))
-        self.workspace.put_timing(
-            _TIMING_NAMES.get(step, step), round(time.monotonic() - started, 3)
-        )
+        _STEP_FUNCTIONS[step](self)
+        name = _TIMING_NAMES.get(step, step)
+        self.workspace.put_timing(name, round(time.monotonic() - started, 3))
         self._progress(step, 1.0)
+
+    @cached_property
+    def request(self) -> Request:
+        """What was asked for."""
+        return self.workspace.request()
 
     @cached_property
     def volume(self) -> CTVolume:
         """The CT, read again after a restart."""
-        return read_volume(self.workspace.request().files)
+        return read_volume(self.request.files)
 
     @cached_property
     def segmentation(self) -> Segmentation:
@@ -93,11 +92,30 @@ class Analysis:
         """The measurements, read again after a restart."""
         return self.workspace.report(self.segmentation)
 
+    @cached_property
+    def findings(self) -> Findings:
+        """Everything to be said, rounded once."""
+        reasons = self.workspace.reasons()
+        if reasons:
+            return not_analysable(
+                self.volume.source if "volume" in self.__dict__ else None, reasons, SOFTWARE
+            )
+        return assemble(self.volume, self.report, self.workspace.texture(), SOFTWARE)
+
+    def _measuring(self, step: Callable[[], None]) -> None:
+        """Run a step that may find the series not analysable."""
+        if self.workspace.reasons():
+            return
+        try:
+            step()
+        except NotAnalysable as error:
+            self.workspace.put_reasons((Notice(error.code, error.text),))
+
     def _assemble(self) -> None:
         _ = self.volume
 
     def _segment(self) -> None:
-        mask = self.workspace.request().mask
+        mask = self.request.mask
         if mask is None:
             segmentation = self.toolbox.segmenter.segment(
                 self.volume, progress=lambda fraction: self._progress("segment", fraction)
@@ -113,25 +131,65 @@ class Analysis:
         self.__dict__["report"] = report
 
     def _texture(self) -> None:
-        result = texture.extract(
-            self.volume, self.segmentation, self.report.vertebrae, settings=self.toolbox.preset
+        self.workspace.put_texture(
+            texture.extract(
+                self.volume,
+                self.segmentation,
+                self.report.vertebrae,
+                settings=self.toolbox.preset,
+            )
         )
-        self.workspace.put_texture(result)
 
     def _write(self) -> None:
-        self.workspace.replace_results(self._write_into)
+        settings = self.toolbox.writer_settings(datetime.fromisoformat(self.request.created))
 
-    def _write_into(self, folder: Path) -> None:
-        settings = self._settings()
-        reasons = self.workspace.reasons()
-        if reasons:
-            write_not_analysable(
-                self.findings(), self._any_source_file(), out=folder, settings=settings
-            )
-            return
-        write_outputs(self.findings(), self.volume, self.segmentation, folder, settings)
+        def write(folder: Path) -> None:
+            if self.findings.status == "analysed":
+                written = write_outputs(
+                    self.findings, self.volume, self.segmentation, folder, settings
+                )
+            else:
+                written = write_not_analysable(
+                    self.findings, _first_file(self.request.files), folder, settings
+                )
+            self.workspace.put_written(written)
+
+        self.workspace.replace_results(write)
 
     def _verify(self) -> None:
-        if self.workspace.reasons():
-            return
-        verify_outputs(self.written(), self.findings(), self.volume, self.segmentation)
+        if self.findings.status == "analysed":
+            verify_outputs(self.workspace.written(), self.findings, self.volume, self.segmentation)
+
+
+_STEP_FUNCTIONS: dict[str, Callable[[Analysis], None]] = {
+    "assemble": lambda analysis: analysis._measuring(analysis._assemble),
+    "segment": lambda analysis: analysis._measuring(analysis._segment),
+    "measure": lambda analysis: analysis._measuring(analysis._measure),
+    "texture": lambda analysis: analysis._measuring(analysis._texture),
+    "write": Analysis._write,
+    "verify": Analysis._verify,
+}
+
+
+def read_volume(files: tuple[Path, ...]) -> CTVolume:
+    """Read a list of DICOM files, or the one folder or file that `analyze` was given.
+
+    Raises
+    ------
+    UnreadableInput, NotAnalysable
+        See `inference.loading`.
+    """
+    if len(files) != 1:
+        return load_files(files)
+    (path,) = files
+    if not path.exists():
+        raise UnreadableInput(f"{path.name}: no longer there")
+    return load_nifti(path) if path.name.endswith(_NIFTI_SUFFIXES) else load_dicom(path)
+
+
+def _first_file(files: tuple[Path, ...]) -> Path | None:
+    """A file whose header names the study, for results that say why there are none."""
+    first = files[0]
+    if first.is_dir():
+        return next((path for path in sorted(first.rglob("*")) if path.is_file()), None)
+    return None if first.name.endswith(_NIFTI_SUFFIXES) else first

@@ -6,10 +6,11 @@ the middle is simply run again. Nothing here is named after a patient.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,6 +25,7 @@ from inference import (
     SpineReport,
     VertebraMeasurement,
 )
+from sr_writer import Findings, WrittenObject, findings_from_json
 from texture.report import TextureReport
 
 
@@ -67,6 +69,7 @@ _SEGMENTATION = TypeAdapter(_SegmentationFacts)
 _MEASURED = TypeAdapter(_MeasuredFacts)
 _TEXTURE = TypeAdapter(TextureReport)
 _NOTICES = TypeAdapter(tuple[Notice, ...])
+_WRITTEN = TypeAdapter(tuple[WrittenObject, ...])
 _TIMINGS = TypeAdapter(dict[str, float])
 
 
@@ -89,6 +92,10 @@ class Workspace:
     def put_request(self, request: Request) -> None:
         """Keep the request."""
         self._put("request.json", _REQUEST.dump_json(request))
+
+    def has_request(self) -> bool:
+        """Whether a request is kept."""
+        return (self.folder / "request.json").is_file()
 
     def request(self) -> Request:
         """Return the request kept before."""
@@ -146,6 +153,19 @@ class Workspace:
         """Why the series is not analysable; empty if it is."""
         path = self.folder / "reasons.json"
         return _NOTICES.validate_json(path.read_bytes()) if path.is_file() else ()
+
+    def put_written(self, written: tuple[WrittenObject, ...]) -> None:
+        """Keep which DICOM objects were written."""
+        self._put("written.json", _WRITTEN.dump_json(written))
+
+    def written(self) -> tuple[WrittenObject, ...]:
+        """Return the DICOM objects written, with paths in the present results folder."""
+        kept = _WRITTEN.validate_json((self.folder / "written.json").read_bytes())
+        return tuple(replace(entry, path=self.results / entry.path.name) for entry in kept)
+
+    def findings(self) -> Findings:
+        """Return what the result files say."""
+        return findings_from_json(json.loads((self.results / "findings.json").read_bytes()))
 
     def put_timing(self, step: str, seconds: float) -> None:
         """Keep how long a step took."""

@@ -1,0 +1,147 @@
+"""The composition root: listener, queue, workers, pages and metrics as one service."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from functools import partial
+from pathlib import Path
+
+import texture
+from node import NodeServer, Spool
+from service.config import Config
+from service.dashboard.pages import DashboardSources, dashboard_app
+from service.delivery import Deliverer, backoff_seconds
+from service.destinations import listener_settings, series_settings, spool_settings
+from service.intake import Intake
+from service.jobs import Jobs
+from service.layout import jobs_folder
+from service.metrics import Metrics
+from service.observers import NodeWatcher
+from service.queue import JobQueue, Steps
+from service.retention import Retention
+from service.runner import JobRunner
+from service.steps import STEPS
+from service.toolbox import Toolbox
+from service.web import WebServer
+
+log = logging.getLogger(__name__)
+
+_DRAIN_SECONDS = 20
+_RETENTION_INTERVAL_SECONDS = 3600.0
+
+
+class Worker:
+    """Takes jobs from the queue; the part of the service that also runs alone on further hosts.
+
+    Parameters
+    ----------
+    name
+        Stable name of this worker; its unfinished jobs are taken up again at start.
+    """
+
+    def __init__(self, config: Config, name: str = "") -> None:
+        self.config = config
+        config.node.spool.mkdir(parents=True, exist_ok=True)
+        self.toolbox = Toolbox(config)
+        self.jobs = Jobs(config.database_url, jobs_folder(config))
+        self.metrics = Metrics(self.jobs.counts, config.node.spool)
+        self.runner = JobRunner(self.toolbox, self.metrics)
+        deliverer = Deliverer(config, self.metrics)
+        steps = Steps(
+            analysis_steps=STEPS,
+            run_step=self.runner.run_step,
+            finish=self.runner.finish,
+            destinations=deliverer.destinations,
+            deliver=deliverer.deliver,
+            backoff_seconds=backoff_seconds,
+        )
+        self.queue = JobQueue(config.database_url, steps, config.service.workers, name)
+
+    def start(self) -> None:
+        """Load the model, compile what is compiled, take up unfinished jobs."""
+        log.info("loading the model")
+        _ = self.toolbox.segmenter
+        texture.warm_up()
+        self.queue.start()
+
+    def stop(self) -> None:
+        """Let running steps end; what does not end in time resumes at the next start."""
+        self.queue.stop(_DRAIN_SECONDS)
+        self.jobs.close()
+
+    def problems(self) -> dict[str, str]:
+        """What is wrong now, by component."""
+        return self.queue.problems()
+
+
+class Service:
+    """The whole node."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.worker = Worker(config)
+        self.spool = Spool(spool_settings(config))
+        self.node = NodeServer(
+            listener_settings(config),
+            self.spool,
+            series_settings(config),
+            Intake(self.worker.toolbox, self.worker.queue).series_complete,
+            NodeWatcher(self.worker.metrics),
+        )
+        sources = DashboardSources(
+            jobs=self.worker.jobs,
+            problems=self.problems,
+            results_folder=partial(_results_folder, config),
+            exposition=self.worker.metrics.exposition,
+            node_name=config.node.ae_title,
+        )
+        dashboard = config.service.dashboard
+        self.web = WebServer(
+            dashboard_app(sources, dict(dashboard.users)), dashboard.host, dashboard.port
+        )
+        self._stopping = threading.Event()
+        self._retention = Retention(config, self.worker.jobs, self.spool)
+
+    def start(self) -> None:
+        """Start every part; the listener last, when received images can be worked on."""
+        self.web.start()
+        self.worker.start()
+        self.node.start()
+        threading.Thread(target=self._keep_house, name="retention", daemon=True).start()
+        log.info("listening", extra={"port": self.node.port, "dashboard": self.web.port})
+
+    def stop(self) -> None:
+        """Stop accepting, drain, stop."""
+        started = time.monotonic()
+        self._stopping.set()
+        self.node.stop()
+        self.worker.stop()
+        self.web.stop()
+        log.info("drained", extra={"seconds": round(time.monotonic() - started, 1)})
+
+    def problems(self) -> dict[str, str]:
+        """What keeps the service from being ready, by component."""
+        problems = self.worker.problems()
+        status = self.node.status()
+        if not status.listening:
+            problems["listener"] = "not listening"
+        if not status.has_room:
+            problems["disk"] = (
+                f"{status.free_bytes / 1024**3:.1f} GiB free, below node.min_free_gib: "
+                "new images are refused until there is room"
+            )
+        if status.failing_hand_overs:
+            problems["intake"] = f"{status.failing_hand_overs} series could not be queued yet"
+        if not self.web.alive():
+            problems["dashboard"] = "not running"
+        return problems
+
+    def _keep_house(self) -> None:
+        while not self._stopping.wait(_RETENTION_INTERVAL_SECONDS):
+            self._retention.purge()
+
+
+def _results_folder(config: Config, job_id: str) -> Path:
+    return jobs_folder(config) / job_id / "results"

@@ -1,0 +1,64 @@
+"""Configured peers and destinations in the node's own types."""
+
+from __future__ import annotations
+
+from node import Destination, ListenerSettings, Peer, SeriesSettings, SpoolSettings, TlsSettings
+from service.config import Config, TlsConfig
+from service.errors import UsageError
+from service.layout import images_folder
+
+
+def tls_settings(tls: TlsConfig) -> TlsSettings | None:
+    """TLS settings, or None where TLS is not enabled."""
+    if not tls.enabled:
+        return None
+    return TlsSettings(
+        cert=tls.cert, key=tls.key, ca=tls.ca, require_client_cert=tls.require_client_cert
+    )
+
+
+def node_destination(config: Config, name: str) -> Destination:
+    """A destination by name.
+
+    Raises
+    ------
+    UsageError
+        If none is configured under that name.
+    """
+    for destination in config.destinations:
+        if destination.name == name:
+            return Destination(
+                name=destination.name,
+                ae_title=destination.ae_title,
+                host=destination.host,
+                port=destination.port,
+                tls=tls_settings(destination.tls),
+                storage_commitment=destination.storage_commitment,
+                calling_ae_title=config.node.ae_title,
+            )
+    raise UsageError(f"no destination {name!r} in the configuration")
+
+
+def listener_settings(config: Config) -> ListenerSettings:
+    """How the listener listens."""
+    return ListenerSettings(
+        ae_title=config.node.ae_title,
+        host=config.node.host,
+        port=config.node.port,
+        peers=tuple(Peer(peer.ae_title, peer.host) for peer in config.node.peers),
+        max_associations=config.node.max_associations,
+        tls=tls_settings(config.node.tls),
+    )
+
+
+def spool_settings(config: Config) -> SpoolSettings:
+    """Where received images are kept."""
+    return SpoolSettings(root=images_folder(config), min_free_gib=config.node.min_free_gib)
+
+
+def series_settings(config: Config) -> SeriesSettings:
+    """When a series counts as complete."""
+    series = config.node.series
+    return SeriesSettings(
+        quiet_seconds=series.quiet_seconds, max_wait_seconds=series.max_wait_seconds
+    )

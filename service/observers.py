@@ -1,0 +1,51 @@
+"""What the node tells, turned into metrics and log lines."""
+
+from __future__ import annotations
+
+import logging
+
+from node import Addition, ReceivedSeries, SilentObserver, StoredInstance
+from service.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+
+class NodeWatcher(SilentObserver):
+    """Counts; logs what somebody may have to act on."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def association_opened(self, calling_ae_title: str, host: str) -> None:
+        """Count an association."""
+        del calling_ae_title, host
+        self._metrics.associations.labels("accepted").inc()
+
+    def association_rejected(self, calling_ae_title: str, host: str, reason: str) -> None:
+        """Count and log a refusal."""
+        self._metrics.associations.labels("rejected").inc()
+        log.warning(
+            "association rejected",
+            extra={"calling": calling_ae_title, "host": host, "reason": reason},
+        )
+
+    def instance_stored(self, instance: StoredInstance, addition: Addition) -> None:
+        """Count an instance; a changed one is worth a line."""
+        self._metrics.received.labels(addition.value).inc()
+        if addition is not Addition.KNOWN:
+            self._metrics.received_bytes.inc(instance.size_bytes)
+        if addition is Addition.CHANGED:
+            log.warning(
+                "instance sent again with other content; both are kept",
+                extra={"instance": instance.SOPInstanceUID},
+            )
+
+    def instance_refused(self, status: int, comment: str) -> None:
+        """Count and log a refused instance."""
+        self._metrics.received.labels("refused").inc()
+        log.warning("instance refused", extra={"status": f"0x{status:04X}", "comment": comment})
+
+    def series_complete(self, series: ReceivedSeries) -> None:
+        """Count a complete series."""
+        del series
+        self._metrics.series.inc()

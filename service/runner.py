@@ -1,0 +1,81 @@
+"""Runs the steps of queued jobs in this process."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+
+import structlog
+
+from inference import Notice, UnreadableInput
+from service.layout import jobs_folder
+from service.metrics import Metrics
+from service.pipeline import Analysis
+from service.toolbox import Toolbox
+from service.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+
+class JobRunner:
+    """Keeps the volumes of running jobs in memory between their steps.
+
+    A step whose job is not in memory, after a restart, reads what the steps before it kept.
+    """
+
+    def __init__(self, toolbox: Toolbox, metrics: Metrics) -> None:
+        self._toolbox = toolbox
+        self._metrics = metrics
+        self._lock = threading.Lock()
+        self._open: OrderedDict[str, Analysis] = OrderedDict()
+
+    def run_step(self, job_id: str, step: str) -> None:
+        """Run one step of one job."""
+        analysis = self._analysis(job_id)
+        started = time.monotonic()
+        with structlog.contextvars.bound_contextvars(job=job_id, step=step):
+            try:
+                analysis.run(step)
+            except UnreadableInput as error:
+                # At the node this is an answer for the archive, not an exit code.
+                analysis.workspace.put_reasons((Notice("unreadable_input", str(error)),))
+            seconds = time.monotonic() - started
+            self._metrics.step_seconds.labels(step).observe(seconds)
+            log.debug("step done", extra={"seconds": round(seconds, 2)})
+
+    def finish(self, job_id: str) -> str:
+        """Close a job; return ``analysed`` or ``not_analysable``."""
+        workspace = Workspace(jobs_folder(self._toolbox.config) / job_id)
+        findings = workspace.findings()
+        with self._lock:
+            self._open.pop(job_id, None)
+        self._metrics.jobs_ended.labels(findings.status).inc()
+        flagged = [v.level.name for v in findings.vertebrae if v.fractured]
+        for vertebra in findings.vertebrae:
+            grade = vertebra.genant.grade
+            self._metrics.vertebrae.labels("not graded" if grade is None else str(grade)).inc()
+        log.info(
+            "job done",
+            extra={
+                "job": job_id,
+                "outcome": findings.status,
+                "vertebrae": len(findings.vertebrae),
+                "flagged": flagged,
+                "reasons": [reason.code for reason in findings.reasons],
+                "warnings": [warning.code for warning in findings.warnings],
+                "seconds": workspace.timings(),
+            },
+        )
+        return findings.status
+
+    def _analysis(self, job_id: str) -> Analysis:
+        workers = self._toolbox.config.service.workers
+        with self._lock:
+            if job_id not in self._open:
+                workspace = Workspace(jobs_folder(self._toolbox.config) / job_id)
+                self._open[job_id] = Analysis(workspace, self._toolbox)
+            while len(self._open) > workers:
+                self._open.popitem(last=False)
+            return self._open[job_id]
