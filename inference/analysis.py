@@ -1,0 +1,55 @@
+"""The whole science of one volume: masks, levels, measurements, findings."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from inference.morphometry import measure
+from inference.report import SpineReport
+from inference.segmenter import Segmenter, TorchSegmenter, load_segmenter
+from inference.sliding import Progress
+from inference.supplied_mask import segmentation_from_labels
+from inference.volume import CTVolume, LabelArray
+
+
+def analyse_volume(
+    volume: CTVolume,
+    labels: LabelArray | None = None,
+    segmenter: Segmenter | None = None,
+    progress: Progress | None = None,
+) -> SpineReport:
+    """Segment, name and measure the vertebrae of one CT.
+
+    Parameters
+    ----------
+    labels
+        uint8 (k, j, i) VerSe labels on the grid of `volume`; if given, no network runs.
+    segmenter
+        None takes the released model, loaded once per process.
+    progress
+        Called with the finished fraction of the segmentation.
+
+    Raises
+    ------
+    NotAnalysable
+        If no safe answer exists, with a coded reason.
+    UnreadableInput
+        If `labels` do not fit the volume.
+    ModelUnavailable
+        If the released weights cannot be used.
+    """
+    if labels is not None:
+        segmentation = segmentation_from_labels(volume, labels)
+    else:
+        segmentation = (segmenter or released_segmenter()).segment(volume, progress)
+    return SpineReport(
+        segmentation=segmentation,
+        vertebrae=measure(volume, segmentation),
+        warnings=(*volume.warnings, *segmentation.warnings),
+    )
+
+
+@lru_cache(maxsize=1)
+def released_segmenter() -> TorchSegmenter:
+    """Load the shipped model on the best device."""
+    return load_segmenter()

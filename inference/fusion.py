@@ -1,0 +1,144 @@
+"""Masks on the source grid from soft masks on the 2 mm grid.
+
+Labels are never upsampled: each vertebra's probability is, linearly, and the decision is made at
+the source's own voxels. Full-size arrays are uint8 only; floats live in one vertebra's box.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from inference.anatomy import SACRUM_LABEL
+from inference.networks import Tissue
+from inference.preprocess import NetworkGrid
+from inference.resampling import FloatArray, apply_matrices, sampling_matrix
+from inference.sliding import VoxelPrediction
+from inference.volume import LabelArray
+
+_GROWTH_VOXELS = 2
+"""How far (2 mm voxels) a soft mask reaches beyond the voxels decided at 2 mm."""
+
+_FULL = 200
+"""Probability 1 as an integer."""
+
+Box = tuple[slice, slice, slice]
+
+
+@dataclass(frozen=True)
+class FineMasks:
+    """uint8 masks in canonical order at source resolution; bodies lie inside labels."""
+
+    labels: LabelArray
+    bodies: LabelArray
+
+
+@dataclass
+class _Canvas:
+    """Best and summed probability so far, per source voxel."""
+
+    labels: LabelArray
+    bodies: LabelArray
+    best: npt.NDArray[np.uint8]
+    total: npt.NDArray[np.uint8]
+
+    @classmethod
+    def blank(cls, shape: tuple[int, int, int]) -> _Canvas:
+        return cls(*(np.zeros(shape, dtype=np.uint8) for _ in range(4)))
+
+    def paint(self, box: Box, label: int, whole: FloatArray, body: FloatArray) -> None:
+        """Let one vertebra compete for the voxels of a box."""
+        score = np.rint(np.clip(whole, 0, 1) * _FULL).astype(np.uint8)
+        self.total[box] += np.minimum(score, 255 - self.total[box])
+        wins = score > self.best[box]
+        self.best[box][wins] = score[wins]
+        self.labels[box][wins] = label
+        self.bodies[box][wins] = np.where(body > 0.5 * whole, label, 0)[wins]
+
+    def decide(self) -> FineMasks:
+        """Keep the voxels that are vertebra rather than anything else."""
+        outside = self.total <= _FULL // 2
+        self.labels[outside] = 0
+        self.bodies[outside] = 0
+        return FineMasks(self.labels, self.bodies)
+
+
+def fuse(
+    prediction: VoxelPrediction,
+    instances: LabelArray,
+    names: Mapping[int, int],
+    sacrum: npt.NDArray[np.bool_],
+    grid: NetworkGrid,
+) -> FineMasks:
+    """Decide every source voxel near the column.
+
+    Parameters
+    ----------
+    instances
+        uint8 (z, y, x) on the 2 mm grid.
+    names
+        Output label of every instance number; instances without a name are left out.
+    sacrum
+        2 mm mask of the sacrum; its output label is `SACRUM_LABEL`.
+    """
+    canvas = _Canvas.blank(grid.source_shape)
+    owner = _grown(instances, prediction)
+    whole = prediction.probabilities[Tissue.BODY] + prediction.probabilities[Tissue.POSTERIOR]
+    for number, label in names.items():
+        mine = owner == number
+        body = prediction.probabilities[Tissue.BODY] * mine
+        _paint(canvas, grid, label, (whole * mine, body))
+    if sacrum.any():
+        reach = ndimage.binary_dilation(sacrum, iterations=_GROWTH_VOXELS) & (instances == 0)
+        soft = prediction.probabilities[Tissue.SACRUM] * reach
+        _paint(canvas, grid, SACRUM_LABEL, (soft, np.zeros_like(soft)))
+    return canvas.decide()
+
+
+def _grown(instances: LabelArray, prediction: VoxelPrediction) -> LabelArray:
+    """Owner of every voxel near an instance; vertebra voxels that were dropped stay ownerless."""
+    tissue = prediction.probabilities.argmax(axis=0)
+    dropped = (instances == 0) & ((tissue == Tissue.BODY) | (tissue == Tissue.POSTERIOR))
+    box = _bounds(instances > 0, _GROWTH_VOXELS + 1)
+    owner = np.zeros_like(instances)
+    if box is None:
+        return owner
+    distance, nearest = ndimage.distance_transform_edt(instances[box] == 0, return_indices=True)
+    near = instances[box][tuple(nearest)]
+    owner[box] = np.where((distance <= _GROWTH_VOXELS) & ~dropped[box], near, 0)
+    return owner
+
+
+def _paint(
+    canvas: _Canvas, grid: NetworkGrid, label: int, soft: tuple[FloatArray, FloatArray]
+) -> None:
+    box = _bounds(soft[0] > 0, 1)
+    if box is None:
+        return
+    target, matrices = [], []
+    for axis, extent in enumerate(box):
+        first, last = grid.to_source(axis, [extent.start - 0.5, extent.stop - 0.5])
+        start = max(0, int(np.ceil(first)))
+        stop = min(grid.source_shape[axis], int(np.floor(last)) + 1)
+        if stop <= start:
+            return
+        at = grid.from_source(axis, np.arange(start, stop)) - extent.start
+        matrices.append(sampling_matrix(extent.stop - extent.start, at, 1.0))
+        target.append(slice(start, stop))
+    whole, body = (apply_matrices(mask[box], matrices) for mask in soft)
+    canvas.paint((target[0], target[1], target[2]), label, whole, body)
+
+
+def _bounds(mask: npt.NDArray[np.bool_], margin: int) -> Box | None:
+    found = ndimage.find_objects(mask.astype(np.uint8))
+    if not found:
+        return None
+    z, y, x = (
+        slice(max(0, s.start - margin), min(n, s.stop + margin))
+        for s, n in zip(found[0], mask.shape, strict=True)
+    )
+    return z, y, x

@@ -1,0 +1,178 @@
+"""From a CT volume to named vertebra masks: the protocol, and the shipped network behind it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+from inference.anatomy import VertebraLevel
+from inference.completeness import cut_by_border
+from inference.cues import column_cues, sacrum_component
+from inference.errors import ModelUnavailable, NotAnalysable
+from inference.fusion import FineMasks, fuse
+from inference.instances import InstanceMap, find_instances
+from inference.labelling import Labelling, label_column
+from inference.preprocess import prepare
+from inference.report import LabelledVertebra, ModelIdentity, Segmentation
+from inference.sliding import Progress, predict
+from inference.volume import CTVolume
+from inference.weights import RELEASED, WeightsFile, load_network, own_weights
+
+MIN_VERTEBRAE = 2
+"""A lone body-like shape is no spine: hips and skull bases look like one body, never like two."""
+
+
+class Segmenter(Protocol):
+    """Anything that finds and names vertebrae on the source grid."""
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Which model this is."""
+        ...
+
+    def segment(self, volume: CTVolume, progress: Progress | None = None) -> Segmentation:
+        """Masks on the grid of `volume`.
+
+        Raises
+        ------
+        NotAnalysable
+            ``no_vertebra`` or ``spine_too_short``.
+        """
+        ...
+
+
+class TorchSegmenter:
+    """The shipped network with its instances, levels and fusion.
+
+    Parameters
+    ----------
+    weights
+        Which weights; their digest is checked when they are loaded.
+    device
+        ``auto`` (CUDA where there is one), ``cpu`` or ``cuda``.
+    threads
+        CPU threads torch may use; None leaves torch's setting.
+
+    Raises
+    ------
+    ModelUnavailable
+        If weights or device cannot be used.
+    """
+
+    def __init__(
+        self,
+        weights: WeightsFile = RELEASED,
+        device: str = "auto",
+        threads: int | None = None,
+    ) -> None:
+        if threads is not None:
+            torch.set_num_threads(threads)
+        self._device = chosen_device(device)
+        network = load_network(weights).to(self._device)
+        self._network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        self._identity = weights.identity
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Which model this is."""
+        return self._identity
+
+    def segment(self, volume: CTVolume, progress: Progress | None = None) -> Segmentation:
+        """Masks on the grid of `volume`.
+
+        Raises
+        ------
+        NotAnalysable
+            ``no_vertebra`` or ``spine_too_short``.
+        """
+        prepared = prepare(volume)
+        prediction = predict(self._network, prepared.hu, self._device, progress)
+        found = find_instances(prediction)
+        require_spine(found)
+        labelling = label_column(column_cues(prediction, found))
+        names = {
+            instance.number: int(level)
+            for instance, level in zip(found.instances, labelling.levels, strict=True)
+        }
+        tissue = prediction.probabilities.argmax(axis=0)
+        sacrum = sacrum_component(tissue, found.instances[-1])
+        masks = fuse(prediction, found.labels, names, sacrum, prepared.grid)
+        order = prepared.grid.order
+        return Segmentation(
+            labels=order.restore(masks.labels),
+            bodies=order.restore(masks.bodies),
+            vertebrae=_vertebrae(masks, labelling),
+            model=self._identity,
+            warnings=labelling.warnings,
+        )
+
+
+def require_spine(found: InstanceMap) -> None:
+    """Refuse to call a scan a spine on the evidence of nothing, or of a single body.
+
+    Raises
+    ------
+    NotAnalysable
+        ``no_vertebra`` or ``spine_too_short``.
+    """
+    if not found.instances:
+        raise NotAnalysable("no_vertebra", "No vertebra was found in the scan.")
+    if len(found.instances) < MIN_VERTEBRAE:
+        raise NotAnalysable(
+            "spine_too_short",
+            f"Only {len(found.instances)} vertebra was found; at least {MIN_VERTEBRAE} are needed.",
+        )
+
+
+def _vertebrae(masks: FineMasks, labelling: Labelling) -> tuple[LabelledVertebra, ...]:
+    rows = [
+        LabelledVertebra(level, confidence, complete=not cut_by_border(masks.bodies, int(level)))
+        for level, confidence in zip(labelling.levels, labelling.confidences, strict=True)
+        if (masks.bodies == int(level)).any()
+    ]
+    return tuple(sorted(rows, key=lambda row: VertebraLevel(row.level).rank))
+
+
+def chosen_device(name: str) -> torch.device:
+    """Torch device for ``auto``, ``cpu`` or ``cuda``.
+
+    Raises
+    ------
+    ModelUnavailable
+        If CUDA is asked for and not there, or the name is another one.
+    """
+    if name not in ("auto", "cpu", "cuda"):
+        raise ModelUnavailable(f"device is {name!r}, expected auto, cpu or cuda")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ModelUnavailable("device is cuda, but torch finds no CUDA device")
+    use_cuda = name != "cpu" and torch.cuda.is_available()
+    return torch.device("cuda" if use_cuda else "cpu")
+
+
+def load_segmenter(
+    weights: Path | None = None,
+    sha256: str | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+) -> TorchSegmenter:
+    """Segmenter from configuration values.
+
+    Parameters
+    ----------
+    weights
+        A safetensors file of `SpineUNet`; None takes the released weights.
+    sha256
+        Digest that file must have; required with `weights`.
+
+    Raises
+    ------
+    ModelUnavailable
+        If weights, digest or device cannot be used.
+    """
+    if weights is None:
+        return TorchSegmenter(RELEASED, device, threads)
+    if not sha256:
+        raise ModelUnavailable(f"weights file {weights.name} is configured without its sha256")
+    return TorchSegmenter(own_weights(weights, sha256, weights.stem), device, threads)
