@@ -1,0 +1,80 @@
+"""Names in a configuration to prepared label sources, kept in a cache beside the run."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from inference.training.config import TrainingConfig
+from inference.training.errors import InvalidTrainingConfig, MissingTrainingData
+from inference.training.label_maps import TORSOS, VERTEBRA_MAPS, torso_source, vertebra_source
+from inference.training.label_source import LabelSource
+from inference.training.patches import SourceMix
+from inference.training.phantom_source import phantom_source
+
+_log = logging.getLogger(__name__)
+
+PHANTOM = "phantom"
+
+_HELD_OUT_SHIFT = 100_000
+_HELD_OUT_SPINES = 3
+
+
+def source_mix(config: TrainingConfig, data: Path | None, cache: Path) -> SourceMix:
+    """Prepare every family the configuration gives a weight.
+
+    Parameters
+    ----------
+    data
+        Folder with ``labels/``; None where only procedural spines are used.
+    cache
+        Prepared sources are kept here and found again.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    families: dict[str, Sequence[LabelSource]] = {}
+    for name, weight in config.sources.items():
+        if weight <= 0:
+            continue
+        families[name] = (
+            _phantoms(range(config.seed, config.seed + config.phantom_spines), cache)
+            if name == PHANTOM
+            else [_patient(name, data, cache)]
+        )
+    if not families:
+        raise InvalidTrainingConfig("sources: at least one weight above 0 is needed")
+    weights = {name: config.sources[name] for name in families}
+    torsos = [families[name][0] for name in TORSOS if name in families]
+    return SourceMix(families, weights, torsos)
+
+
+def _patient(name: str, data: Path | None, cache: Path) -> LabelSource:
+    stored = cache / f"{name}.npz"
+    if stored.is_file():
+        return LabelSource.load(stored)
+    if name not in TORSOS and name not in VERTEBRA_MAPS:
+        raise InvalidTrainingConfig(f"sources: unknown source {name}")
+    if data is None:
+        raise MissingTrainingData(f"source {name} needs a data folder")
+    _log.info("preparing source %s", name)
+    source = torso_source(name, data) if name in TORSOS else vertebra_source(name, data)
+    source.save(stored)
+    return source
+
+
+def _phantoms(seeds: Sequence[int], cache: Path) -> list[LabelSource]:
+    sources = []
+    for seed in seeds:
+        stored = cache / f"phantom_{seed}.npz"
+        if not stored.is_file():
+            phantom_source(seed).save(stored)
+        sources.append(LabelSource.load(stored))
+    _log.info("procedural spines ready: %d", len(sources))
+    return sources
+
+
+def held_out_mix(config: TrainingConfig, cache: Path) -> SourceMix:
+    """Procedural spines that no training patch is cut from."""
+    first = config.seed + _HELD_OUT_SHIFT
+    spines = _phantoms(range(first, first + _HELD_OUT_SPINES), cache)
+    return SourceMix({PHANTOM: spines}, {PHANTOM: 1.0})
