@@ -27,6 +27,10 @@ class VertebraTexture:
         All eight keys of `texture.FEATURE_KEYS`; None where not available.
     unavailable
         Field name (a feature key, ``features``, ``hu`` or ``bmd_mg_cm3``) to the reason.
+    roi_voxels, roi_hu_range
+        Voxels of the region after resampling, and its smallest and largest HU.
+    core_erosion_mm, core_voxels
+        How deep the trabecular core lies below the surface of the body, and how large it is.
     """
 
     level: VertebraLevel
@@ -34,6 +38,10 @@ class VertebraTexture:
     bmd_mg_cm3: float | None
     features: dict[str, float | None]
     unavailable: dict[str, str] = field(default_factory=dict)
+    roi_voxels: int | None = None
+    roi_hu_range: tuple[float, float] | None = None
+    core_erosion_mm: float | None = None
+    core_voxels: int | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,77 @@
+"""From HU to grey levels 1..Ng."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from texture.compiled import compiled
+from texture.settings import MAXIMUM_LEVELS, Settings
+
+DENSE_LEVELS = 2048
+"""Above this many levels the unused ones are dropped, which no feature here can tell."""
+
+
+def discretise(
+    hu: npt.NDArray[np.float64], mask: npt.NDArray[np.bool_], settings: Settings
+) -> tuple[npt.NDArray[np.int32], int]:
+    """Grey levels of a region with a one-voxel border, and how many levels there are.
+
+    Parameters
+    ----------
+    hu, mask
+        (k, j, i); the values inside the mask must be finite and not all equal.
+
+    Returns
+    -------
+    levels
+        int32 (k+2, j+2, i+2): 1..n_levels inside the mask, 0 elsewhere.
+    n_levels
+        Largest possible level.
+    """
+    values = hu[mask]
+    low, high = float(values.min()), float(values.max())
+    if settings.quantiser == "fixed_bin_size":
+        found, n_levels = _fixed_bin_size(values, low, settings)
+    else:
+        found = np.empty(values.size, dtype=np.int32)
+        rounding = settings.quantiser == "toolbox"
+        _scale_to_levels(values, (low, high), settings.levels, rounding, found)
+        n_levels = settings.levels
+    if n_levels > DENSE_LEVELS:
+        used, compact = np.unique(found, return_inverse=True)
+        found, n_levels = (compact + 1).astype(np.int32), int(used.size)
+    levels = np.zeros(tuple(n + 2 for n in hu.shape), dtype=np.int32)
+    levels[1:-1, 1:-1, 1:-1][mask] = found
+    return levels, n_levels
+
+
+def _fixed_bin_size(
+    values: npt.NDArray[np.float64], low: float, settings: Settings
+) -> tuple[npt.NDArray[np.int32], int]:
+    origin = low if settings.bin_origin_hu is None else settings.bin_origin_hu
+    width = settings.bin_width_hu
+    found = np.clip(np.floor((values - origin) / width) + 1, 1, MAXIMUM_LEVELS).astype(np.int32)
+    return found, int(found.max())
+
+
+@compiled
+def _scale_to_levels(
+    values: npt.NDArray[np.float64],
+    extremes: tuple[float, float],
+    n_levels: int,
+    rounding: bool,
+    found: npt.NDArray[np.int32],
+) -> None:
+    low, high = extremes
+    extent = high - low
+    for n in range(values.size):
+        if rounding:
+            scaled = (n_levels - 1) * (values[n] - low) / extent
+            level = np.floor(scaled)
+            if scaled - level >= 0.5:
+                level += 1.0
+            found[n] = int(level) + 1
+        else:
+            level = np.floor(n_levels * (values[n] - low) / extent) + 1.0
+            found[n] = int(min(level, n_levels))

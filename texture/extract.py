@@ -1,0 +1,232 @@
+"""Texture and density of every body of a segmented volume."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from inference.anatomy import VertebraLevel
+from inference.report import Segmentation, VertebraMeasurement
+from inference.volume import Acquisition, CTVolume, Notice
+from texture.calibration import (
+    GENERIC_CALIBRATION,
+    GENERIC_KVP,
+    GENERIC_KVP_TOLERANCE,
+    Calibration,
+)
+from texture.compute import RegionTexture, measure_region
+from texture.contrast import contrast_phase
+from texture.density import BodyFrame, hu_statistics, spine_density, trabecular_core
+from texture.errors import RegionError
+from texture.features import FEATURE_KEYS
+from texture.report import PresetIdentity, TextureReport, VertebraTexture
+from texture.roi import MARGIN_VOXELS, Box, widen
+from texture.settings import Settings, resolve_settings
+
+FOREIGN_MATERIAL = "foreign_material"
+INCOMPLETE_REASON = "the vertebral body is not wholly inside the field of view"
+FOREIGN_REASON = "foreign material (metal or cement) in or at the vertebral body"
+SMALL_CORE_REASON = "the trabecular core is too small for a density"
+AORTA_LEVELS = (VertebraLevel.L1, VertebraLevel.L2, VertebraLevel.L3, VertebraLevel.L4)
+
+
+@dataclass(frozen=True)
+class _Context:
+    """What every vertebra of one volume shares."""
+
+    volume: CTVolume
+    segmentation: Segmentation
+    settings: Settings
+    calibration: Calibration
+    bmd_obstacle: str | None
+    centres: dict[VertebraLevel, npt.NDArray[np.float64]]
+
+
+def extract(
+    volume: CTVolume,
+    segmentation: Segmentation,
+    measurements: tuple[VertebraMeasurement, ...],
+    settings: Settings | str = "goller2023",
+    calibration: Calibration | None = None,
+) -> TextureReport:
+    """Texture and density of all vertebrae in `measurements`, in their order.
+
+    Parameters
+    ----------
+    volume, segmentation
+        On the same grid.
+    measurements
+        From head to foot. A vertebra that is not `complete`, or flagged ``foreign_material``,
+        gets no texture and no density; `unavailable` says so.
+    calibration
+        Of this scanner and tube voltage; None means `GENERIC_CALIBRATION` and a notice.
+
+    Raises
+    ------
+    SettingsError
+        If there is no preset of that name.
+    RegionError
+        If the masks are not on the volume's grid.
+    """
+    chosen = resolve_settings(settings)
+    if segmentation.bodies.shape != volume.shape_kji:
+        raise RegionError(
+            f"masks {segmentation.bodies.shape} are not on the volume's grid {volume.shape_kji}"
+        )
+    acquisition = volume.source.acquisition
+    context = _Context(
+        volume=volume,
+        segmentation=segmentation,
+        settings=chosen,
+        calibration=GENERIC_CALIBRATION if calibration is None else calibration,
+        bmd_obstacle=None if calibration is not None else _generic_obstacle(acquisition),
+        centres={m.level: np.array(m.centroid_lps_mm) for m in measurements},
+    )
+    boxes = ndimage.find_objects(segmentation.bodies, max_label=max(VertebraLevel))
+    vertebrae = tuple(_vertebra(m, boxes[m.level - 1], context) for m in measurements)
+    aorta = [context.centres[level] for level in AORTA_LEVELS if level in context.centres]
+    phase = contrast_phase(volume, segmentation.bodies, aorta)
+    spine = spine_density(_densities(vertebrae, measurements), context.calibration.name, phase)
+    warnings = _notices(context, calibration, phase)
+    return TextureReport(preset_identity(chosen), vertebrae, spine, warnings)
+
+
+def preset_identity(settings: Settings) -> PresetIdentity:
+    """The settings as findings.json names them; ``histogram_bins`` 0 means no histogram."""
+    bins = 0 if settings.histogram == "raw" else settings.histogram_bins
+    return PresetIdentity(settings.name, settings.voxel_mm, settings.levels, bins)
+
+
+def _vertebra(
+    measurement: VertebraMeasurement, box: Box | None, context: _Context
+) -> VertebraTexture:
+    reason = _obstacle(measurement, box)
+    if reason is not None or box is None:
+        nothing = dict.fromkeys(("features", "hu", "bmd_mg_cm3"), reason or "")
+        return VertebraTexture(measurement.level, None, None, dict.fromkeys(FEATURE_KEYS), nothing)
+    wide = widen(box, context.volume.shape_kji, MARGIN_VOXELS)
+    hu = context.volume.hu[wide]
+    body = context.segmentation.bodies[wide] == measurement.level
+    region = measure_region(hu, body, context.volume.spacing_kji_mm, context.settings)
+    textured = _with_texture(measurement.level, region)
+    return _with_density(textured, (hu, body), wide, context)
+
+
+def _obstacle(measurement: VertebraMeasurement, box: Box | None) -> str | None:
+    if not measurement.complete:
+        return INCOMPLETE_REASON
+    if FOREIGN_MATERIAL in measurement.flags:
+        return FOREIGN_REASON
+    return "the vertebral body has no mask" if box is None else None
+
+
+def _with_texture(level: VertebraLevel, region: RegionTexture) -> VertebraTexture:
+    return VertebraTexture(
+        level=level,
+        hu=None,
+        bmd_mg_cm3=None,
+        features=region.features,
+        unavailable=dict(region.unavailable),
+        roi_voxels=region.n_voxels,
+        roi_hu_range=region.hu_range,
+    )
+
+
+def _with_density(
+    vertebra: VertebraTexture,
+    crop: tuple[npt.NDArray[np.int16], npt.NDArray[np.bool_]],
+    box: Box,
+    context: _Context,
+) -> VertebraTexture:
+    hu, body = crop
+    start = np.array([s.start for s in box])
+    affine = context.volume.affine_lps.copy()
+    affine[:3, 3] = context.volume.to_lps_mm(start)
+    core = trabecular_core(hu, body, affine, _frame(vertebra.level, context, box))
+    if core is None:
+        missing = dict.fromkeys(("hu", "bmd_mg_cm3"), SMALL_CORE_REASON)
+        return replace(vertebra, unavailable=vertebra.unavailable | missing)
+    statistics = hu_statistics(hu[core.mask])
+    bmd: float | None = context.calibration.bmd_mg_cm3(statistics.mean)
+    missing = {}
+    if context.bmd_obstacle is not None:
+        bmd, missing = None, {"bmd_mg_cm3": context.bmd_obstacle}
+    return replace(
+        vertebra,
+        hu=statistics,
+        bmd_mg_cm3=bmd,
+        unavailable=vertebra.unavailable | missing,
+        core_erosion_mm=core.erosion_mm,
+        core_voxels=int(np.count_nonzero(core.mask)),
+    )
+
+
+def _frame(level: VertebraLevel, context: _Context, box: Box) -> BodyFrame:
+    """Cranial along the line through the neighbours' centres, posterior towards the arch."""
+    by_rank = sorted(context.centres, key=lambda other: other.rank)
+    at = by_rank.index(level)
+    above, below = by_rank[max(at - 1, 0)], by_rank[min(at + 1, len(by_rank) - 1)]
+    cranial = context.centres[above] - context.centres[below]
+    if not np.linalg.norm(cranial) > 1.0:
+        cranial = np.array([0.0, 0.0, 1.0])
+    posterior = np.array([0.0, 1.0, 0.0])
+    reach = [round(40.0 / s) for s in context.volume.spacing_kji_mm]
+    around = widen(box, context.volume.shape_kji, (reach[0], reach[1], reach[2]))
+    arch = np.argwhere(
+        (context.segmentation.labels[around] == level)
+        & (context.segmentation.bodies[around] != level)
+    )
+    if arch.size:
+        start = np.array([s.start for s in around])
+        posterior = context.volume.to_lps_mm(arch.mean(axis=0) + start) - context.centres[level]
+    if np.linalg.norm(np.cross(posterior, cranial)) < 1e-3 * np.linalg.norm(cranial):
+        posterior = np.array([0.0, 1.0, 0.0])
+    return BodyFrame.from_directions(cranial, posterior)
+
+
+def _densities(
+    vertebrae: tuple[VertebraTexture, ...], measurements: tuple[VertebraMeasurement, ...]
+) -> list[tuple[VertebraLevel, float]]:
+    """What may enter the spine's mean: a compressed body is denser than its bone."""
+    return [
+        (vertebra.level, vertebra.bmd_mg_cm3)
+        for vertebra, measurement in zip(vertebrae, measurements, strict=True)
+        if vertebra.bmd_mg_cm3 is not None
+        and not (measurement.fracture is not None and measurement.fracture.fractured)
+    ]
+
+
+def _generic_obstacle(acquisition: Acquisition) -> str | None:
+    kvp = acquisition.KVP
+    if kvp is None or abs(kvp - GENERIC_KVP) <= GENERIC_KVP_TOLERANCE:
+        return None
+    return f"no calibration is configured for {kvp:g} kVp, and the generic one is for 120 kVp"
+
+
+def _notices(
+    context: _Context, calibration: Calibration | None, phase: str | None
+) -> tuple[Notice, ...]:
+    notices = []
+    if calibration is None:
+        notices.append(
+            Notice(
+                "bmd_generic_calibration",
+                f"BMD uses the generic calibration {GENERIC_CALIBRATION.name}, not one measured "
+                "on this scanner.",
+            )
+        )
+        if context.volume.source.acquisition.KVP is None:
+            notices.append(
+                Notice("bmd_kvp_unknown", "The tube voltage is unknown; BMD assumes 120 kVp.")
+            )
+    if phase not in (None, "native"):
+        notices.append(
+            Notice(
+                "contrast_enhanced",
+                f"Contrast agent ({phase.replace('_', ' ')} phase) raises HU and BMD.",  # type: ignore[union-attr]
+            )
+        )
+    return tuple(notices)

@@ -1,0 +1,108 @@
+"""One pass over a region that counts co-occurrences and runs in all 13 directions.
+
+Counts are integers, so nothing depends on the order of the sweep: a flipped or transposed
+region gives the same bits. The three step lengths (face, edge, corner) share one 64-bit cell
+per pair of levels, 21 + 22 + 21 bits wide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from texture.compiled import compiled
+from texture.directions import DIRECTIONS_KJI, STEP_CLASS
+
+EDGE_SHIFT = 21
+CORNER_SHIFT = 43
+PACKED_VOXELS = (2**21 - 1) // 4
+"""Largest region whose counts fit the packed cells: a corner cell takes up to 4 per voxel."""
+
+_INCREMENT = np.array([1, 1 << EDGE_SHIFT, 1 << CORNER_SHIFT], dtype=np.uint64)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What the sweep found.
+
+    Attributes
+    ----------
+    cells
+        uint64, lower triangle of the level pairs row by row: entry ``j (j - 1) / 2 + i - 1`` for
+        levels ``j >= i``, unordered neighbour pairs, packed by step length.
+    runs
+        int64 (13, longest + 1): maximal runs per direction and length in voxels.
+    n_levels, n_voxels
+        Grey levels, and voxels of the region.
+    """
+
+    cells: npt.NDArray[np.uint64]
+    runs: npt.NDArray[np.int64]
+    n_levels: int
+    n_voxels: int
+
+
+def sweep(
+    levels: npt.NDArray[np.int32],
+    n_levels: int,
+    directions: npt.NDArray[np.int64] | None = None,
+) -> Counts:
+    """Count pairs and runs of a bordered level array (`texture.discretise`).
+
+    Parameters
+    ----------
+    levels
+        int32 (k, j, i), 0 outside the region, with a border of zeros one voxel wide.
+    directions
+        Indices into `DIRECTIONS_KJI`; None means all 13.
+
+    Raises
+    ------
+    OverflowError
+        If the region is too large for packed counts of several directions at once
+        (`PACKED_VOXELS`); sweep one direction at a time then.
+    """
+    chosen = np.arange(len(DIRECTIONS_KJI)) if directions is None else directions
+    n_voxels = int(np.count_nonzero(levels))
+    if n_voxels > PACKED_VOXELS and chosen.size > 1:
+        raise OverflowError(f"{n_voxels} voxels exceed the packed counts ({PACKED_VOXELS})")
+    strides = np.array([levels.shape[1] * levels.shape[2], levels.shape[2], 1], dtype=np.int64)
+    offsets = DIRECTIONS_KJI[chosen] @ strides
+    cells = np.zeros(n_levels * (n_levels + 1) // 2, dtype=np.uint64)
+    runs = np.zeros((chosen.size, max(levels.shape) + 1), dtype=np.int64)
+    increments = _INCREMENT[STEP_CLASS[chosen]] if chosen.size > 1 else _INCREMENT[:1]
+    _count(levels.reshape(-1), offsets, increments, cells, runs)
+    lengths = np.arange(runs.shape[1])
+    runs[:, 1] = n_voxels - runs[:, 2:] @ lengths[2:]
+    return Counts(cells, runs, n_levels, n_voxels)
+
+
+@compiled
+def _count(
+    levels: npt.NDArray[np.int32],
+    offsets: npt.NDArray[np.int64],
+    increments: npt.NDArray[np.uint64],
+    cells: npt.NDArray[np.uint64],
+    runs: npt.NDArray[np.int64],
+) -> None:
+    for x in range(levels.size):
+        level = np.int64(levels[x])
+        if level == 0:
+            continue
+        for d in range(offsets.size):
+            offset = offsets[d]
+            neighbour = np.int64(levels[x + offset])
+            if neighbour == 0:
+                continue
+            upper = max(level, neighbour)
+            lower = min(level, neighbour)
+            cells[upper * (upper - 1) // 2 + lower - 1] += increments[d]
+            if neighbour == level and levels[x - offset] != levels[x]:
+                length = 2
+                y = x + 2 * offset
+                while levels[y] == levels[x]:
+                    length += 1
+                    y += offset
+                runs[d, length] += 1
