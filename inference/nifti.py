@@ -136,7 +136,7 @@ def _read(path: Path) -> tuple[Any, npt.NDArray[Any]]:
         raise UnreadableInput(f"{path.name}: no such file")
     try:
         image: Any = nib.load(path)
-        if not isinstance(image, nib.Nifti1Pair):
+        if not _is_nifti(image):
             raise UnreadableInput(f"{path.name}: not a NIfTI file")
         shape = image.shape
         if len(shape) < 3 or any(size != 1 for size in shape[3:]):
@@ -149,6 +149,10 @@ def _read(path: Path) -> tuple[Any, npt.NDArray[Any]]:
     except _READ_ERRORS as error:
         raise UnreadableInput(f"{path.name}: damaged NIfTI ({type(error).__name__})") from error
     return image, stored.reshape(shape[:3], order="F").transpose(2, 1, 0)
+
+
+def _is_nifti(image: object) -> bool:
+    return isinstance(image, nib.Nifti1Pair)
 
 
 def _scaling(image: Any) -> tuple[float, float]:
