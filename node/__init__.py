@@ -1,1 +1,72 @@
-"""."""
+"""Moves DICOM: receives series durably, hands them on, and sends results.
+
+Knows nothing of what happens to a series in between. The service composes these parts.
+"""
+
+from node.archive import LoopbackArchive
+from node.backoff import BackoffPolicy, delay_seconds
+from node.delivery import deliver_due
+from node.errors import NodeError, NotAcceptable, OutOfResources, Permanent, Retryable
+from node.index import Addition
+from node.ledger import Delivery, DeliveryLedger, DeliveryRequest, DeliveryState
+from node.observer import NodeObserver, SilentObserver
+from node.received import ReceivedInstance, ReceivedSeries, StoredInstance, instance_set_digest
+from node.scu import DeliveryObserver, DeliveryResult, Outcome, classify, echo, send_files
+from node.series import CompletionReason, SeriesTracker
+from node.server import NodeServer, NodeStatus
+from node.settings import (
+    Destination,
+    ListenerLimits,
+    ListenerSettings,
+    Peer,
+    SeriesSettings,
+    SpoolSettings,
+    TlsSettings,
+)
+from node.sop_classes import CT_TRANSFER_SYNTAXES, RECEIVED_SOP_CLASSES, SENT_SOP_CLASSES
+from node.spool import IncomingInstance, Spool
+
+__all__ = [
+    "CT_TRANSFER_SYNTAXES",
+    "RECEIVED_SOP_CLASSES",
+    "SENT_SOP_CLASSES",
+    "Addition",
+    "BackoffPolicy",
+    "CompletionReason",
+    "Delivery",
+    "DeliveryLedger",
+    "DeliveryObserver",
+    "DeliveryRequest",
+    "DeliveryResult",
+    "DeliveryState",
+    "Destination",
+    "IncomingInstance",
+    "ListenerLimits",
+    "ListenerSettings",
+    "LoopbackArchive",
+    "NodeError",
+    "NodeObserver",
+    "NodeServer",
+    "NodeStatus",
+    "NotAcceptable",
+    "OutOfResources",
+    "Outcome",
+    "Peer",
+    "Permanent",
+    "ReceivedInstance",
+    "ReceivedSeries",
+    "Retryable",
+    "SeriesSettings",
+    "SeriesTracker",
+    "SilentObserver",
+    "Spool",
+    "SpoolSettings",
+    "StoredInstance",
+    "TlsSettings",
+    "classify",
+    "delay_seconds",
+    "deliver_due",
+    "echo",
+    "instance_set_digest",
+    "send_files",
+]

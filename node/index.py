@@ -1,0 +1,197 @@
+"""SQLite index of the spool: which instances are safe, and which series still want handing on.
+
+Every change is one transaction with synchronous=FULL, so what `add` returned survives a
+power cut. A series carries two counters: `revision` grows with every accepted data set,
+`handed_revision` follows once the consumer has taken that instance set.
+"""
+
+from __future__ import annotations
+
+import enum
+import time
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+from node.database import Database
+from node.received import StoredInstance, series_key
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS series (
+    series_key TEXT PRIMARY KEY,
+    study_instance_uid TEXT NOT NULL,
+    series_instance_uid TEXT NOT NULL,
+    calling_ae_title TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    handed_revision INTEGER NOT NULL DEFAULT 0,
+    updated_at REAL NOT NULL,
+    purging INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE TABLE IF NOT EXISTS instance (
+    series_key TEXT NOT NULL REFERENCES series ON DELETE CASCADE,
+    is_current INTEGER NOT NULL,
+    sop_instance_uid TEXT NOT NULL,
+    sop_class_uid TEXT NOT NULL,
+    study_instance_uid TEXT NOT NULL,
+    series_instance_uid TEXT NOT NULL,
+    modality TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    size_bytes INTEGER NOT NULL,
+    path TEXT NOT NULL,
+    transfer_syntax_uid TEXT NOT NULL,
+    calling_ae_title TEXT NOT NULL,
+    PRIMARY KEY (series_key, sop_instance_uid, sha256)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS series_unhanded ON series (series_key) WHERE revision > handed_revision;
+"""
+INSTANCE_COLUMNS = (
+    "sop_instance_uid, sop_class_uid, study_instance_uid, series_instance_uid, modality, "
+    "sha256, size_bytes, path, transfer_syntax_uid, calling_ae_title"
+)
+
+
+class Addition(enum.Enum):
+    """What adding a data set meant for its series."""
+
+    NEW = "new"
+    KNOWN = "known"
+    CHANGED = "changed"
+
+
+@dataclass(frozen=True)
+class SeriesRecord:
+    """State of one series at one `revision`, with the current version of each instance."""
+
+    key: str
+    StudyInstanceUID: str
+    SeriesInstanceUID: str
+    calling_ae_title: str
+    revision: int
+    handed_revision: int
+    instances: tuple[StoredInstance, ...]
+
+
+class SpoolIndex:
+    """The index file. Safe to use from several threads of one process."""
+
+    def __init__(self, path: Path) -> None:
+        self._database = Database(path, SCHEMA)
+
+    def close(self) -> None:
+        """Close the file; the index cannot be used afterwards."""
+        self._database.close()
+
+    def knows(self, key: str, sop_instance_uid: str, sha256: str) -> bool:
+        """Return whether exactly this content of this instance is already indexed."""
+        query = "SELECT 1 FROM instance WHERE series_key=? AND sop_instance_uid=? AND sha256=?"
+        return bool(self._database.rows(query, (key, sop_instance_uid, sha256)))
+
+    def add(self, instance: StoredInstance) -> Addition:
+        """Record a data set whose file is durable already; durable itself when this returns."""
+        key = series_key(instance.StudyInstanceUID, instance.SeriesInstanceUID)
+        with self._database.transaction() as db:
+            if self.knows(key, instance.SOPInstanceUID, instance.sha256):
+                return Addition.KNOWN
+            db.execute(
+                "INSERT INTO series VALUES (?,?,?,?,1,0,?,0) ON CONFLICT(series_key) DO UPDATE SET"
+                " revision=revision+1, updated_at=excluded.updated_at, purging=0,"
+                " calling_ae_title=excluded.calling_ae_title",
+                (
+                    key,
+                    instance.StudyInstanceUID,
+                    instance.SeriesInstanceUID,
+                    instance.calling_ae_title,
+                    time.time(),
+                ),
+            )
+            superseded = db.execute(
+                "UPDATE instance SET is_current=0 WHERE series_key=? AND sop_instance_uid=?",
+                (key, instance.SOPInstanceUID),
+            ).rowcount
+            db.execute(
+                f"INSERT INTO instance (series_key, is_current, {INSTANCE_COLUMNS})"
+                " VALUES (?,1,?,?,?,?,?,?,?,?,?,?)",
+                (key, *astuple(instance)),
+            )
+        return Addition.CHANGED if superseded else Addition.NEW
+
+    def unhanded_series(self) -> tuple[str, ...]:
+        """Return the keys of series with instances that no consumer has taken yet."""
+        query = "SELECT series_key FROM series WHERE revision > handed_revision AND purging=0"
+        return tuple(row[0] for row in self._database.rows(query))
+
+    def record(self, key: str) -> SeriesRecord | None:
+        """Return the series as it stands, or None if it is unknown."""
+        with self._database.transaction() as db:
+            row = db.execute(
+                "SELECT study_instance_uid, series_instance_uid, calling_ae_title, revision,"
+                " handed_revision FROM series WHERE series_key=? AND purging=0",
+                (key,),
+            ).fetchone()
+            if row is None:
+                return None
+            rows = db.execute(
+                f"SELECT {INSTANCE_COLUMNS} FROM instance WHERE series_key=? AND is_current=1"
+                " ORDER BY sop_instance_uid",
+                (key,),
+            ).fetchall()
+        study, series, calling, revision, handed = row
+        instances = tuple(StoredInstance(*each) for each in rows)
+        return SeriesRecord(key, study, series, calling, revision, handed, instances)
+
+    def mark_handed_over(self, key: str, revision: int) -> None:
+        """Remember that a consumer took the instance set of `revision`."""
+        with self._database.transaction() as db:
+            db.execute(
+                "UPDATE series SET handed_revision=max(handed_revision, ?) WHERE series_key=?",
+                (revision, key),
+            )
+
+    def handed_before(self, updated_before: float) -> tuple[str, ...]:
+        """Return series handed over completely and unchanged since a time (seconds, epoch)."""
+        query = "SELECT series_key FROM series WHERE revision=handed_revision AND updated_at<?"
+        return tuple(row[0] for row in self._database.rows(query, (updated_before,)))
+
+    def begin_purge(self, key: str) -> None:
+        """Note durably that the files of a series may disappear from now on."""
+        with self._database.transaction() as db:
+            db.execute("UPDATE series SET purging=1 WHERE series_key=?", (key,))
+
+    def forget(self, key: str) -> None:
+        """Remove a series and its instances from the index."""
+        with self._database.transaction() as db:
+            db.execute("DELETE FROM series WHERE series_key=?", (key,))
+
+    def purging_series(self) -> tuple[str, ...]:
+        """Return series whose purge was begun and not finished."""
+        query = "SELECT series_key FROM series WHERE purging=1"
+        return tuple(row[0] for row in self._database.rows(query))
+
+    def paths(self) -> frozenset[str]:
+        """Return every indexed file, relative to the spool."""
+        return frozenset(row[0] for row in self._database.rows("SELECT path FROM instance"))
+
+    def drop_version(self, path: str) -> None:
+        """Remove the entry of a file that is gone; another version of it becomes current."""
+        with self._database.transaction() as db:
+            row = db.execute(
+                "DELETE FROM instance WHERE path=? RETURNING series_key, sop_instance_uid", (path,)
+            ).fetchone()
+            if row is None:
+                return
+            db.execute(
+                "UPDATE instance SET is_current=1 WHERE (series_key, sop_instance_uid, sha256) ="
+                " (SELECT series_key, sop_instance_uid, max(sha256) FROM instance"
+                " WHERE series_key=? AND sop_instance_uid=? HAVING sum(is_current)=0)",
+                row,
+            )
+            db.execute(
+                "DELETE FROM series WHERE series_key=? AND series_key NOT IN"
+                " (SELECT series_key FROM instance)",
+                (row[0],),
+            )
+
+    def counts(self) -> tuple[int, int]:
+        """Return the number of series and of instance versions."""
+        query = "SELECT (SELECT count(*) FROM series), (SELECT count(*) FROM instance)"
+        ((series, instances),) = self._database.rows(query)
+        return int(series), int(instances)

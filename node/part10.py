@@ -1,0 +1,83 @@
+"""DICOM files (PS3.10): our file meta information in front of untouched data set bytes."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pydicom.uid import UID
+from pynetdicom.dsutils import create_file_meta, encode_file_meta
+
+from node.errors import STATUS_CANNOT_UNDERSTAND, NotAcceptable
+from node.header import InstanceHeader, read_header
+
+PREAMBLE: Final = b"\0" * 128 + b"DICM"
+LONG_VRS: Final = (b"OB", b"UN", b"OW", b"SQ", b"UT")
+MAX_META_BYTES: Final = 65_536
+# CT scanners write a few kilobytes before the pixels; a megabyte leaves room for private blocks.
+HEAD_BYTES: Final = 2**20
+
+
+@dataclass(frozen=True)
+class FileIdentity:
+    """What a Part 10 file says of itself, and where its data set begins (byte offset)."""
+
+    header: InstanceHeader
+    transfer_syntax_uid: str
+    data_set_offset: int
+
+
+def file_prefix(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> bytes:
+    """Return preamble, prefix and file meta information to write before a data set."""
+    meta = create_file_meta(
+        sop_class_uid=UID(sop_class_uid),
+        sop_instance_uid=UID(sop_instance_uid),
+        transfer_syntax=UID(transfer_syntax_uid),
+    )
+    return PREAMBLE + bytes(encode_file_meta(meta))
+
+
+def identify(path: Path) -> FileIdentity:
+    """Return the identity of a Part 10 file, reading no more than its beginning if possible.
+
+    Raises
+    ------
+    NotAcceptable
+        The file is no Part 10 file, has no transfer syntax or lacks a UID.
+    OSError
+        The file cannot be read.
+    """
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+        syntax, offset = parse_meta(head)
+        try:
+            header = read_header(memoryview(head)[offset:], syntax)
+        except NotAcceptable:
+            header = read_header(memoryview(head + file.read())[offset:], syntax)
+    return FileIdentity(header, syntax, offset)
+
+
+def parse_meta(head: bytes) -> tuple[str, int]:
+    """Return transfer syntax UID and data set offset from the beginning of a Part 10 file."""
+    if head[128:132] != b"DICM":
+        raise NotAcceptable(STATUS_CANNOT_UNDERSTAND, "Not a DICOM Part 10 file")
+    syntax, at = "", 132
+    try:
+        while head[at : at + 2] == b"\x02\x00":
+            element = struct.unpack_from("<H", head, at + 2)[0]
+            if head[at + 4 : at + 6] in LONG_VRS:
+                start, length = at + 12, struct.unpack_from("<I", head, at + 8)[0]
+            else:
+                start, length = at + 8, struct.unpack_from("<H", head, at + 6)[0]
+            at = start + length
+            if at > MAX_META_BYTES:
+                break
+            if element == 0x0010:
+                syntax = head[start:at].decode("ascii").strip("\0 ")
+    except (struct.error, UnicodeDecodeError) as error:
+        raise NotAcceptable(STATUS_CANNOT_UNDERSTAND, "File meta is damaged") from error
+    if at > min(len(head), MAX_META_BYTES) or not syntax:
+        raise NotAcceptable(STATUS_CANNOT_UNDERSTAND, "File meta is damaged")
+    return syntax, at

@@ -1,0 +1,124 @@
+"""Bring spool files and index together after a crash: finish, adopt or set aside."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from node.durable import make_directory, sync_directory
+from node.errors import NotAcceptable
+from node.index import SpoolIndex
+from node.part10 import FileIdentity, identify
+from node.received import StoredInstance, instance_file_name, series_key
+
+LOG = logging.getLogger(__name__)
+CHUNK_BYTES = 2**20
+
+
+@dataclass(frozen=True)
+class RecoveryReport:
+    """What was found: torn temporary files removed, orphans adopted, damaged set aside."""
+
+    torn: int
+    adopted: int
+    damaged: int
+    missing: int
+
+
+def recover(root: Path, index: SpoolIndex) -> RecoveryReport:
+    """Make the index equal to the files under `root`.
+
+    A temporary file was never acknowledged and is removed. A finished file without index entry
+    was not acknowledged either, but is whole, so it is adopted. A file whose bytes are not what
+    its name says goes to ``damaged/``. An index entry without file is dropped and reported.
+    """
+    for key in index.purging_series():
+        shutil.rmtree(series_folder(root, key), ignore_errors=True)
+        index.forget(key)
+    torn = _remove_torn(root / "incoming")
+    on_disk = {str(path.relative_to(root)) for path in (root / "series").glob("*/*/*.dcm")}
+    indexed = index.paths()
+    adopted = damaged = 0
+    for relative in sorted(on_disk - indexed):
+        if _adopt(root, relative, index):
+            adopted += 1
+        else:
+            damaged += 1
+    missing = indexed - on_disk
+    for relative in sorted(missing):
+        LOG.error("spool file %s is missing; its entry is dropped", relative)
+        index.drop_version(relative)
+    report = RecoveryReport(torn, adopted, damaged, len(missing))
+    if any((torn, adopted, damaged, missing)):
+        LOG.warning("spool recovered: %s", report)
+    return report
+
+
+def series_folder(root: Path, key: str) -> Path:
+    """Return the folder of a series; two levels keep directories small."""
+    return root / "series" / key[:2] / key
+
+
+def _remove_torn(incoming: Path) -> int:
+    torn = [path for path in incoming.iterdir() if path.is_file()]
+    for path in torn:
+        path.unlink()
+    return len(torn)
+
+
+def _adopt(root: Path, relative: str, index: SpoolIndex) -> bool:
+    path = root / relative
+    try:
+        identity = identify(path)
+        sha256, size_bytes = data_set_digest(path, identity.data_set_offset)
+    except (NotAcceptable, OSError) as error:
+        LOG.error("orphan %s is unreadable (%s) and set aside", relative, type(error).__name__)
+        _set_aside(root, path)
+        return False
+    if not _is_in_place(path, identity, sha256):
+        LOG.error("orphan %s is not what its name says and set aside", relative)
+        _set_aside(root, path)
+        return False
+    header = identity.header
+    index.add(
+        StoredInstance(
+            SOPInstanceUID=header.SOPInstanceUID,
+            SOPClassUID=header.SOPClassUID,
+            StudyInstanceUID=header.StudyInstanceUID,
+            SeriesInstanceUID=header.SeriesInstanceUID,
+            Modality=header.Modality,
+            sha256=sha256,
+            size_bytes=size_bytes,
+            path=relative,
+            transfer_syntax_uid=identity.transfer_syntax_uid,
+            calling_ae_title="",
+        )
+    )
+    return True
+
+
+def _is_in_place(path: Path, identity: FileIdentity, sha256: str) -> bool:
+    header = identity.header
+    return path.name == instance_file_name(
+        header.SOPInstanceUID, sha256
+    ) and path.parent.name == series_key(header.StudyInstanceUID, header.SeriesInstanceUID)
+
+
+def _set_aside(root: Path, path: Path) -> None:
+    make_directory(root / "damaged")
+    path.replace(root / "damaged" / path.name)
+    sync_directory(root / "damaged")
+
+
+def data_set_digest(path: Path, offset: int) -> tuple[str, int]:
+    """Return SHA-256 and length in bytes of the data set of a file, in bounded memory."""
+    digest, size_bytes = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        file.seek(offset)
+        while chunk := file.read(CHUNK_BYTES):
+            digest.update(chunk)
+            size_bytes += len(chunk)
+    return digest.hexdigest(), size_bytes

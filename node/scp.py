@@ -1,0 +1,133 @@
+"""C-STORE and C-ECHO as SCP: an instance is answered 0x0000 only once it is durable."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import cast
+
+from pydicom.dataset import Dataset
+from pynetdicom import AE, _config, evt
+from pynetdicom.association import Association
+from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.events import Event, EventHandlerType
+
+from node.errors import (
+    STATUS_CANNOT_UNDERSTAND,
+    STATUS_OUT_OF_RESOURCES,
+    STATUS_SUCCESS,
+    NotAcceptable,
+    OutOfResources,
+)
+from node.index import Addition
+from node.observer import NodeObserver
+from node.received import StoredInstance
+from node.settings import ListenerLimits, ListenerSettings
+from node.sop_classes import (
+    CT_TRANSFER_SYNTAXES,
+    RECEIVED_SOP_CLASSES,
+    VERIFICATION,
+    VERIFICATION_TRANSFER_SYNTAXES,
+)
+from node.spool import IncomingInstance, Spool
+
+LOG = logging.getLogger(__name__)
+# The library's own message handlers format every request, identifiers included, into its log.
+_config.LOG_HANDLER_LEVEL = "none"
+
+StoredCallback = Callable[[StoredInstance, Addition, Association], None]
+NO_LIMIT = 2**31
+
+
+def application_entity(listener: ListenerSettings) -> AE:
+    """Return an AE that accepts CT storage and verification, and nothing else.
+
+    AE titles and association counts are decided in the doorway, so the library's own checks
+    are left open.
+    """
+    ae = AE(ae_title=listener.ae_title)
+    ae.maximum_associations = NO_LIMIT
+    ae.maximum_pdu_size = listener.limits.max_pdu_bytes
+    ae.network_timeout = listener.limits.idle_seconds
+    ae.acse_timeout = listener.limits.handshake_seconds
+    ae.dimse_timeout = listener.limits.idle_seconds
+    ae.add_supported_context(VERIFICATION, list(VERIFICATION_TRANSFER_SYNTAXES))
+    for sop_class_uid in RECEIVED_SOP_CLASSES:
+        ae.add_supported_context(sop_class_uid, list(CT_TRANSFER_SYNTAXES))
+    return ae
+
+
+class StorageScp:
+    """The handlers of one listener."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        limits: ListenerLimits,
+        observer: NodeObserver,
+        on_stored: StoredCallback,
+    ) -> None:
+        self._spool = spool
+        self._limits = limits
+        self._observer = observer
+        self._on_stored = on_stored
+
+    def handlers(self) -> list[EventHandlerType]:
+        """Return (event, handler) pairs to bind."""
+        return [
+            (evt.EVT_C_ECHO, self.on_c_echo),
+            (evt.EVT_C_STORE, self.on_c_store),
+            (evt.EVT_PDU_RECV, self.on_pdu),
+        ]
+
+    def on_c_echo(self, _event: Event) -> int:
+        """Answer a C-ECHO request."""
+        return STATUS_SUCCESS
+
+    def on_c_store(self, event: Event) -> Dataset:
+        """Store the encoded data set of a C-STORE request and answer its status."""
+        try:
+            instance, addition = self._spool.store(_incoming(event))
+        except NotAcceptable as error:
+            return self._refusal(error.status, error.comment)
+        except OutOfResources as error:
+            return self._refusal(STATUS_OUT_OF_RESOURCES, str(error))
+        self._on_stored(instance, addition, event.assoc)
+        self._observer.instance_stored(instance, addition)
+        return _status(STATUS_SUCCESS)
+
+    def on_pdu(self, event: Event) -> None:
+        """Abort an association whose data set outgrows the limit, before memory does."""
+        message = event.assoc.dimse.message
+        data_set = None if message is None else message.data_set
+        if data_set is None or data_set.tell() <= self._limits.max_instance_bytes:
+            return
+        LOG.error("data set beyond %d bytes; association aborted", self._limits.max_instance_bytes)
+        # Evt19 (invalid PDU) is what the state machine answers with A-ABORT (PS3.8 Table 9-10).
+        event.assoc.dul.event_queue.put("Evt19")
+
+    def _refusal(self, status: int, comment: str) -> Dataset:
+        LOG.warning("C-STORE refused with 0x%04X: %s", status, comment)
+        self._observer.instance_refused(status, comment)
+        return _status(status, comment)
+
+
+def _incoming(event: Event) -> IncomingInstance:
+    request = cast(C_STORE, event.request)
+    if request.DataSet is None:
+        raise NotAcceptable(STATUS_CANNOT_UNDERSTAND, "C-STORE request without data set")
+    return IncomingInstance(
+        data_set=request.DataSet.getbuffer(),
+        transfer_syntax_uid=str(event.context.transfer_syntax),
+        sop_class_uid=str(request.AffectedSOPClassUID),
+        sop_instance_uid=str(request.AffectedSOPInstanceUID),
+        calling_ae_title=str(event.assoc.requestor.ae_title).strip(),
+    )
+
+
+def _status(status: int, comment: str = "") -> Dataset:
+    answer = Dataset()
+    answer.Status = status
+    if comment:
+        answer.ErrorComment = comment[:64]
+    return answer

@@ -1,0 +1,155 @@
+"""A node on a free loopback port, small CT files, and a way to wait without sleeping blindly."""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
+
+from node import (
+    Destination,
+    ListenerLimits,
+    ListenerSettings,
+    NodeServer,
+    ReceivedSeries,
+    SeriesSettings,
+    Spool,
+    SpoolSettings,
+)
+
+CT = "1.2.840.10008.5.1.4.1.1.2"
+
+
+def _wait_until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+    """Return once `condition` holds; fail after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "condition not reached in time"
+        time.sleep(0.01)
+
+
+def _make_instance(
+    study_uid: str,
+    series_uid: str,
+    sop_class_uid: str = CT,
+    transfer_syntax: UID = ExplicitVRLittleEndian,
+    pixel_seed: int = 0,
+    sop_instance_uid: str | None = None,
+) -> Dataset:
+    dataset = Dataset()
+    dataset.SOPClassUID = sop_class_uid
+    dataset.SOPInstanceUID = sop_instance_uid or generate_uid()
+    dataset.StudyInstanceUID = study_uid
+    dataset.SeriesInstanceUID = series_uid
+    dataset.Modality = "CT"
+    dataset.PatientName = "Nobody^Synthetic"
+    dataset.PatientID = "SYNTHETIC"
+    dataset.Rows = dataset.Columns = 16
+    dataset.BitsAllocated = dataset.BitsStored = 16
+    dataset.HighBit = 15
+    dataset.PixelRepresentation = 0
+    dataset.SamplesPerPixel = 1
+    dataset.PhotometricInterpretation = "MONOCHROME2"
+    pixels = np.random.default_rng(pixel_seed).integers(0, 4096, (16, 16), dtype=np.uint16)
+    if transfer_syntax.is_encapsulated:
+        # The node never decodes: any fragment will do.
+        from pydicom.encaps import encapsulate
+
+        dataset.PixelData = encapsulate([pixels.tobytes()])
+        dataset["PixelData"].VR = "OB"
+        dataset["PixelData"].is_undefined_length = True
+    else:
+        if not transfer_syntax.is_little_endian:
+            pixels = pixels.byteswap()
+        dataset.add_new("PixelData", "OW", pixels.tobytes())
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.MediaStorageSOPClassUID = sop_class_uid
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    dataset.file_meta.TransferSyntaxUID = transfer_syntax
+    return dataset
+
+
+def _write_series(folder: Path, count: int = 5, **options) -> list[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    study_uid, series_uid = generate_uid(), generate_uid()
+    paths = []
+    for number in range(count):
+        path = folder / f"slice{number:03d}.dcm"
+        _make_instance(study_uid, series_uid, pixel_seed=number, **options).save_as(
+            path, enforce_file_format=True
+        )
+        paths.append(path)
+    return paths
+
+
+@pytest.fixture(scope="session")
+def wait_until():
+    return _wait_until
+
+
+@pytest.fixture(scope="session")
+def make_instance():
+    return _make_instance
+
+
+@pytest.fixture(scope="session")
+def write_series():
+    return _write_series
+
+
+@dataclass
+class RunningNode:
+    """A started node with what it handed over."""
+
+    server: NodeServer
+    spool: Spool
+    completed: queue.Queue[ReceivedSeries] = field(default_factory=queue.Queue)
+
+    @property
+    def destination(self) -> Destination:
+        return Destination("node", "SPINENODE", "127.0.0.1", self.server.port)
+
+
+@pytest.fixture
+def start_node(tmp_path: Path) -> Iterator[Callable[..., RunningNode]]:
+    """Start a node; keyword arguments override listener settings."""
+    running: list[RunningNode] = []
+
+    def start(
+        series: SeriesSettings | None = None,
+        consumer: Callable[[ReceivedSeries], None] | None = None,
+        observer=None,
+        spool: Spool | None = None,
+        **listener,
+    ) -> RunningNode:
+        settings = ListenerSettings(host="127.0.0.1", port=0, **listener)
+        spool = spool or Spool(SpoolSettings(tmp_path / "spool", min_free_gib=0.0))
+        completed: queue.Queue[ReceivedSeries] = queue.Queue()
+        server = NodeServer(
+            settings,
+            spool,
+            series or SeriesSettings(quiet_seconds=0.3, max_wait_seconds=60),
+            consumer or completed.put,
+            observer,
+        )
+        server.start()
+        node = RunningNode(server, spool, completed)
+        running.append(node)
+        return node
+
+    yield start
+    for node in running:
+        node.server.stop(drain_seconds=2)
+        node.spool.close()
+
+
+@pytest.fixture
+def quick_limits() -> ListenerLimits:
+    return ListenerLimits(handshake_seconds=1.0, idle_seconds=2.0)
