@@ -5,11 +5,19 @@ from __future__ import annotations
 from functools import lru_cache
 
 from inference.morphometry import measure
-from inference.report import SpineReport
+from inference.plausibility import check_acquisition
+from inference.report import Segmentation, SpineReport
 from inference.segmenter import Segmenter, TorchSegmenter, load_segmenter
 from inference.sliding import Progress
 from inference.supplied_mask import segmentation_from_labels
 from inference.volume import CTVolume, LabelArray
+
+__all__ = [
+    "analyse_volume",
+    "measure_segmentation",
+    "released_segmenter",
+    "segmentation_from_labels",
+]
 
 
 def analyse_volume(
@@ -42,10 +50,15 @@ def analyse_volume(
         segmentation = segmentation_from_labels(volume, labels)
     else:
         segmentation = (segmenter or released_segmenter()).segment(volume, progress)
+    return measure_segmentation(volume, segmentation)
+
+
+def measure_segmentation(volume: CTVolume, segmentation: Segmentation) -> SpineReport:
+    """Measure and grade the vertebrae of masks that exist already."""
     return SpineReport(
         segmentation=segmentation,
         vertebrae=measure(volume, segmentation),
-        warnings=(*volume.warnings, *segmentation.warnings),
+        warnings=(*volume.warnings, *segmentation.warnings, *check_acquisition(volume)),
     )
 
 
