@@ -19,7 +19,6 @@ from scipy.special import logsumexp
 from inference.anatomy import VertebraLevel
 from inference.cues import ColumnCues
 from inference.level_costs import (
-    COUNT,
     LEVELS,
     Costs,
     first_costs,
@@ -35,6 +34,8 @@ _SCALES = np.linspace(0.76, 1.24, 9)
 _SCALE_SIGMA = 0.1
 _OFFSETS = np.linspace(-4.0, 4.0, 17)
 _OFFSET_SIGMA = 0.9
+_SHORT_VIEW = 6
+"""Below this many vertebrae the network sees little context and its offset grows (up to 3)."""
 
 UNANCHORED_CONFIDENCE = 0.8
 """Without sacrum, skull, first or last rib in view no name is surer than this."""
@@ -53,21 +54,30 @@ class Labelling:
 
 @dataclass(frozen=True)
 class _Problem:
-    """One setting of the unknowns: costs per vertebra and level, and per step."""
+    """Costs for every setting of the unknowns.
+
+    Attributes
+    ----------
+    unary
+        (vertebra, offset, level).
+    links
+        Per step between vertebrae: (scale, upper level, lower level).
+    prior
+        (scale, offset).
+    """
 
     unary: Costs
     links: Sequence[Costs]
-    prior: float
+    prior: Costs
 
 
 def label_column(cues: ColumnCues) -> Labelling:
     """Name the vertebrae of a column; empty for an empty column."""
     if not cues.vertebrae:
         return Labelling((), ())
-    problems = _problems(cues)
-    solved = [_best_path(problem) for problem in problems]
-    _, ranks = min(solved, key=lambda result: result[0])
-    marginals = _marginals(problems)
+    problem = _problem(cues)
+    ranks = _best_path(problem)
+    marginals = _marginals(problem)
     anchored = has_anchor(cues)
     limit = 1.0 if anchored else UNANCHORED_CONFIDENCE
     confidences = tuple(min(limit, float(marginals[at, rank])) for at, rank in enumerate(ranks))
@@ -95,59 +105,54 @@ def _rib_edge(ribs: Sequence[float | None]) -> bool:
     return False
 
 
-def _problems(cues: ColumnCues) -> list[_Problem]:
+def _problem(cues: ColumnCues) -> _Problem:
     fixed = np.stack([rib_costs(row) for row in cues.vertebrae])
     fixed[0] += first_costs(cues)
     fixed[-1] += last_costs(cues)
-    numbered = [
-        np.stack([number_costs(row, float(offset)) for row in cues.vertebrae])
-        for offset in _OFFSETS
+    numbers = [[number_costs(row, float(o)) for o in _OFFSETS] for row in cues.vertebrae]
+    links = [
+        np.stack([link_costs(upper, lower, float(scale)) for scale in _SCALES])
+        for upper, lower in pairwise(cues.vertebrae)
     ]
-    problems = []
-    for scale in _SCALES:
-        links = [link_costs(a, b, float(scale)) for a, b in pairwise(cues.vertebrae)]
-        scale_cost = 0.5 * (np.log(scale) / _SCALE_SIGMA) ** 2
-        for offset, numbers in zip(_OFFSETS, numbered, strict=True):
-            # heavy tail: in a small crop the level number may be off by three
-            offset_cost = 1.5 * np.log1p((offset / _OFFSET_SIGMA) ** 2 / 2)
-            problems.append(_Problem(fixed + numbers, links, float(scale_cost + offset_cost)))
-    return problems
+    sigma = _OFFSET_SIGMA * max(1.0, _SHORT_VIEW / len(cues.vertebrae))
+    scale_cost = 0.5 * (np.log(_SCALES) / _SCALE_SIGMA) ** 2
+    offset_cost = 0.5 * (_OFFSETS / sigma) ** 2
+    return _Problem(
+        fixed[:, None, :] + np.asarray(numbers), links, scale_cost[:, None] + offset_cost
+    )
 
 
-def _best_path(problem: _Problem) -> tuple[float, list[int]]:
-    """Lowest total cost and its ranks (Viterbi)."""
-    cost = problem.unary[0]
+def _best_path(problem: _Problem) -> list[int]:
+    """Ranks of the labelling with the lowest cost over all unknowns (Viterbi)."""
+    cost = problem.prior[:, :, None] + problem.unary[0]
     came_from = []
     for unary, link in zip(problem.unary[1:], problem.links, strict=True):
-        total = cost[:, None] + link
-        came_from.append(total.argmin(axis=0))
-        cost = total.min(axis=0) + unary
-    ranks = [int(cost.argmin())]
+        total = cost[..., :, None] + link[:, None]
+        came_from.append(total.argmin(axis=-2))
+        cost = total.min(axis=-2) + unary
+    scale, offset, last = np.unravel_index(int(cost.argmin()), cost.shape)
+    ranks = [int(last)]
     for back in reversed(came_from):
-        ranks.append(int(back[ranks[-1]]))
-    return float(cost.min()) + problem.prior, ranks[::-1]
+        ranks.append(int(back[scale, offset, ranks[-1]]))
+    return ranks[::-1]
 
 
-def _marginals(problems: Sequence[_Problem]) -> Costs:
+def _marginals(problem: _Problem) -> Costs:
     """Probability (vertebra, level) over all labellings and unknowns (forward-backward)."""
-    logs = np.stack([_log_beliefs(problem) for problem in problems])
-    joint = logsumexp(logs, axis=0)
-    normalised: Costs = np.exp(joint - logsumexp(joint, axis=1, keepdims=True))
-    return normalised
-
-
-def _log_beliefs(problem: _Problem) -> Costs:
     count = len(problem.unary)
-    forward = np.zeros((count, COUNT))
-    backward = np.zeros((count, COUNT))
-    forward[0] = -problem.unary[0]
-    for at in range(1, count):
-        reached = logsumexp(forward[at - 1][:, None] - problem.links[at - 1], axis=0)
-        forward[at] = reached - problem.unary[at]
-    for at in range(count - 2, -1, -1):
-        onward = backward[at + 1] - problem.unary[at + 1]
-        backward[at] = logsumexp(onward[None, :] - problem.links[at], axis=1)
-    return forward + backward - problem.prior
+    forward = [-problem.prior[:, :, None] - problem.unary[0]]
+    for unary, link in zip(problem.unary[1:], problem.links, strict=True):
+        reached = logsumexp(forward[-1][..., :, None] - link[:, None], axis=-2)
+        forward.append(reached - unary)
+    backward = [np.zeros_like(forward[0])]
+    for unary, link in zip(problem.unary[:0:-1], reversed(problem.links), strict=True):
+        onward = backward[-1] - unary
+        backward.append(logsumexp(onward[..., None, :] - link[:, None], axis=-1))
+    joint = np.stack(
+        [logsumexp(forward[n] + backward[count - 1 - n], axis=(0, 1)) for n in range(count)]
+    )
+    marginals: Costs = np.exp(joint - logsumexp(joint, axis=1, keepdims=True))
+    return marginals
 
 
 def _warnings(levels: Sequence[VertebraLevel], anchored: bool) -> tuple[Notice, ...]:
