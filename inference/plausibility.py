@@ -1,0 +1,74 @@
+"""Does the acquisition lie where the published measurements were made?
+
+Goller et al. 2023 and the opportunistic bone density literature used 120 or 130 kVp, bone
+kernels and slices up to 3 mm. Outside that, numbers are still given, with a coded warning.
+"""
+
+from __future__ import annotations
+
+import re
+
+from inference.volume import CTVolume, Notice
+
+ENVELOPE_KVP = (120.0, 130.0)
+KVP_TOLERANCE = 1.0
+LARGEST_SLICE_MM = 3.0
+SLICE_TOLERANCE_MM = 0.05
+SOFT_KERNEL = re.compile(
+    r"^(soft|standard|stnd|std|smooth|lung|b[1-4]\d|[bi]r?[1-4]\d|fc0\d|fc1\d|a|b|c)", re.IGNORECASE
+)
+BONE_KERNEL = re.compile(
+    r"(bone|edge|detail|sharp|^b[5-9]\d|^[bi]r?[5-9]\d|^hr|fc[3-9]\d|^yb|^d$|^e$)", re.IGNORECASE
+)
+
+
+def check_acquisition(volume: CTVolume) -> tuple[Notice, ...]:
+    """Coded warnings where the acquisition leaves the published envelope.
+
+    Returns
+    -------
+    tuple of Notice
+        Codes ``kvp_unknown``, ``kvp_outside_envelope``, ``thick_slices``, ``kernel_unknown``,
+        ``kernel_not_bone``, ``contrast_given``.
+    """
+    checks = (_kvp(volume), _slices(volume), _kernel(volume), _contrast(volume))
+    return tuple(notice for notice in checks if notice is not None)
+
+
+def _kvp(volume: CTVolume) -> Notice | None:
+    kvp = volume.source.acquisition.KVP
+    if kvp is None:
+        return Notice("kvp_unknown", "KVP is missing: HU of bone depend on it.")
+    if all(abs(kvp - known) > KVP_TOLERANCE for known in ENVELOPE_KVP):
+        text = f"KVP is {kvp:g}; HU and texture were published for 120 and 130 kVp."
+        return Notice("kvp_outside_envelope", text)
+    return None
+
+
+def _slices(volume: CTVolume) -> Notice | None:
+    given = volume.source.acquisition.SliceThickness
+    thickest = max(given or 0.0, *volume.spacing_kji_mm)
+    if thickest <= LARGEST_SLICE_MM + SLICE_TOLERANCE_MM:
+        return None
+    text = f"Slices of {thickest:.1f} mm: heights and texture were published for up to 3 mm."
+    return Notice("thick_slices", text)
+
+
+def _kernel(volume: CTVolume) -> Notice | None:
+    kernel = volume.source.acquisition.ConvolutionKernel
+    if kernel is None or not kernel.strip():
+        return Notice("kernel_unknown", "ConvolutionKernel is missing: texture depends on it.")
+    if BONE_KERNEL.search(kernel):
+        return None
+    if SOFT_KERNEL.search(kernel):
+        text = f"ConvolutionKernel {kernel} is no bone kernel: texture was published for those."
+        return Notice("kernel_not_bone", text)
+    text = f"ConvolutionKernel {kernel} is not in the table: texture depends on it."
+    return Notice("kernel_unknown", text)
+
+
+def _contrast(volume: CTVolume) -> Notice | None:
+    if not (volume.source.acquisition.ContrastBolusAgent or "").strip():
+        return None
+    text = "A contrast agent was given: it raises the HU of bone by up to about 20."
+    return Notice("contrast_given", text)
