@@ -16,11 +16,13 @@ from typing import Any, BinaryIO
 import imagecodecs
 import numpy as np
 import numpy.typing as npt
+from pydicom import dcmread
 from pydicom.encaps import generate_frames
 from pydicom.pixels import iter_pixels
 from pydicom.uid import (
     JPEG2000,
     UID,
+    DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
@@ -89,6 +91,8 @@ def _frames_of_file(
             source = _native(first, element, sorted(wanted), where)
         elif element is not None and location.transfer_syntax in _IMAGECODECS:
             source = _encapsulated(first, element, sorted(wanted), where)
+        elif location.transfer_syntax == DeflatedExplicitVRLittleEndian:
+            source = _deflated(first, sorted(wanted), where)
         else:
             source = _by_pydicom(first, sorted(wanted), where)
         for frame_index, values in source:
@@ -108,10 +112,7 @@ def _native(
     needed = pixel_format.frame_bytes * first.location.number_of_frames
     with first.path.open("rb", buffering=0) as file:
         held = min(element.length, os.fstat(file.fileno()).st_size - element.offset)
-        if held < needed:
-            raise UnreadableInput(
-                f"{where}: PixelData (7FE0,0010) holds {max(held, 0)} of {needed} bytes"
-            )
+        _require_bytes(held, needed, where)
         for index in indices:
             file.seek(element.offset + index * pixel_format.frame_bytes)
             values = np.fromfile(file, dtype, pixel_format.rows * pixel_format.columns)
@@ -119,6 +120,34 @@ def _native(
                 raise UnreadableInput(f"{where}: PixelData (7FE0,0010) ended while being read")
             shaped = values.reshape(pixel_format.rows, pixel_format.columns)
             yield index, _shifted(shaped, pixel_format)
+
+
+def _deflated(
+    first: FrameHeader, indices: Sequence[int], where: str
+) -> Iterator[tuple[int, npt.NDArray[Any]]]:
+    pixel_format = first.pixel_format
+    try:
+        data = dcmread(first.path).PixelData
+    except PARSE_ERRORS as error:
+        raise _undecodable(where, error) from error
+    size = pixel_format.frame_bytes
+    _require_bytes(len(data), size * first.location.number_of_frames, where)
+    for index in indices:
+        values = np.frombuffer(
+            data,
+            f"<u{pixel_format.bits_allocated // 8}",
+            pixel_format.rows * pixel_format.columns,
+            index * size,
+        )
+        shaped = values.reshape(pixel_format.rows, pixel_format.columns)
+        yield index, _shifted(shaped, pixel_format)
+
+
+def _require_bytes(held: int, needed: int, where: str) -> None:
+    if held < needed:
+        raise UnreadableInput(
+            f"{where}: PixelData (7FE0,0010) holds {max(held, 0)} of {needed} bytes"
+        )
 
 
 def _encapsulated(

@@ -18,7 +18,9 @@ from pydicom.sequence import Sequence
 from pydicom.uid import (
     CTImageStorage,
     EnhancedCTImageStorage,
+    ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGLossless,
     JPEGLosslessSV1,
@@ -211,17 +213,18 @@ def set_pixels(ds: FileDataset, frames: list[np.ndarray], recipe: Recipe) -> Non
         ds.PixelData = encapsulate([encoders[recipe.syntax](frame) for frame in frames])
         ds["PixelData"].VR = "OB"
         return
-    order = ">" if recipe.syntax == "1.2.840.10008.1.2.2" else "<"
+    order = ">" if recipe.syntax == ExplicitVRBigEndian else "<"
     data = b"".join(frame.astype(frame.dtype.newbyteorder(order)).tobytes() for frame in frames)
     ds.PixelData = data + b"\0" * (len(data) % 2)
     ds["PixelData"].VR = "OB" if recipe.bits_allocated == 8 else "OW"
-    if recipe.syntax == "1.2.840.10008.1.2.5":
-        ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        ds.compress("1.2.840.10008.1.2.5", generate_instance_uid=False)
 
 
 def save(ds: FileDataset, path: Path, syntax: str) -> None:
     ds.file_meta.TransferSyntaxUID = syntax
+    ds.set_original_encoding(
+        is_implicit_vr=syntax == ImplicitVRLittleEndian,
+        is_little_endian=syntax != ExplicitVRBigEndian,
+    )
     ds.save_as(path, enforce_file_format=True)
 
 
