@@ -1,0 +1,138 @@
+"""Source headers as the results inherit them: read without pixels, normalised on copies.
+
+Scanners and anonymisers leave out what PS3.3 requires, or write values outside the defined terms.
+A PACS matches results to the study by these attributes, so identifiers are kept as they came;
+only what would make a result invalid is repaired. The character set is the source's own.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+
+from inference.volume import CTVolume, SourceSeries
+from sr_writer.errors import SourceUnreadable
+from sr_writer.provenance import ResultUIDs
+
+STUDY_KEYWORDS = (
+    "SpecificCharacterSet", "PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate",
+    "PatientSex", "PatientAge", "PatientIdentityRemoved", "DeidentificationMethod",
+    "DeidentificationMethodCodeSequence", "StudyInstanceUID", "StudyDate", "StudyTime", "StudyID",
+    "AccessionNumber", "ReferringPhysicianName", "StudyDescription", "TimezoneOffsetFromUTC",
+)  # fmt: skip
+"""What a result shares with its study."""
+
+_IMAGE_KEYWORDS = (
+    "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "SeriesNumber", "InstanceNumber",
+    "Modality", "Manufacturer", "ManufacturerModelName", "DeviceSerialNumber", "SoftwareVersions",
+    "InstitutionName", "BodyPartExamined", "FrameOfReferenceUID", "PositionReferenceIndicator",
+    "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness",
+    "SpacingBetweenSlices", "Rows", "Columns", "NumberOfFrames", "ImageType", "AcquisitionDate",
+    "AcquisitionTime", "SeriesDate", "SeriesTime", "LossyImageCompression",
+    "LossyImageCompressionRatio", "LossyImageCompressionMethod", "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence", "DimensionOrganizationSequence", "DimensionIndexSequence",
+)  # fmt: skip
+
+_REQUIRED_BUT_MAY_BE_EMPTY = (
+    "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime",
+    "StudyID", "AccessionNumber", "ReferringPhysicianName",
+)  # fmt: skip
+
+_SEX = {"M": "M", "F": "F", "O": "O", "MALE": "M", "FEMALE": "F", "W": "F", "X": "O", "D": "O"}
+_DATE = re.compile(r"(\d{4})[.\-/]?(\d{2})[.\-/]?(\d{2})")
+_TIME = re.compile(r"([01]\d|2[0-3])(([0-5]\d)(([0-5]\d|60)(\.\d{1,6})?)?)?")
+_AGE = re.compile(r"\d{3}[DWMY]")
+
+
+class SourceHeaders:
+    """Normalised headers of the slices of a volume, read when asked for.
+
+    Parameters
+    ----------
+    volume
+        Its `source.frames` name the files; there has to be at least one.
+    uids
+        Derives the Frame of Reference UID of sources that have none.
+    """
+
+    def __init__(self, volume: CTVolume, uids: ResultUIDs) -> None:
+        self._source: SourceSeries = volume.source
+        self._slice_spacing_mm = volume.spacing_kji_mm[0]
+        self._uids = uids
+        self._read: dict[Path, Dataset] = {}
+
+    @property
+    def is_multi_frame(self) -> bool:
+        """One file holds all slices."""
+        return self._source.frames[0].frame_number is not None
+
+    def slice(self, k: int) -> Dataset:
+        """Header of the file that slice `k` came from."""
+        path = self._source.frames[k].path
+        if path not in self._read:
+            header = normalised(read_header(path), self._uids)
+            if not self.is_multi_frame and not header.get("SliceThickness"):
+                header.SliceThickness = f"{self._slice_spacing_mm:.6g}"
+            self._read[path] = header
+        return self._read[path]
+
+
+def read_header(path: Path) -> Dataset:
+    """Read the attributes results need, pixel data untouched.
+
+    Raises
+    ------
+    SourceUnreadable
+        If the file is gone or no DICOM file.
+    """
+    try:
+        return pydicom.dcmread(
+            path,
+            stop_before_pixels=True,
+            force=False,
+            specific_tags=[*STUDY_KEYWORDS, *_IMAGE_KEYWORDS],
+        )
+    except (OSError, InvalidDicomError) as error:
+        raise SourceUnreadable(f"a source instance can no longer be read: {error!r}") from error
+
+
+def normalised(header: Dataset, uids: ResultUIDs) -> Dataset:
+    """Return a copy in which every attribute a result inherits is valid.
+
+    `header` stays as it is.
+    """
+    ds = Dataset()
+    ds.update(header)
+    for keyword in _REQUIRED_BUT_MAY_BE_EMPTY:
+        if ds.get(keyword) is None:
+            setattr(ds, keyword, "")
+    ds.PatientSex = _sex(str(ds.PatientSex))
+    ds.PatientBirthDate = _date(str(ds.PatientBirthDate))
+    ds.StudyDate = _date(str(ds.StudyDate))
+    ds.StudyTime = _time(str(ds.StudyTime))
+    if not _AGE.fullmatch(str(ds.get("PatientAge", ""))) and "PatientAge" in ds:
+        del ds.PatientAge
+    if not ds.get("FrameOfReferenceUID"):
+        ds.FrameOfReferenceUID = uids.frame_of_reference(str(ds.SeriesInstanceUID))
+    for keyword in ("ImageType", "PositionReferenceIndicator", "StudyDescription"):
+        if keyword in ds and ds.get(keyword) is None:
+            setattr(ds, keyword, "")
+    return ds
+
+
+def _sex(value: str) -> str:
+    return _SEX.get(value.strip().upper(), "")
+
+
+def _date(value: str) -> str:
+    found = _DATE.fullmatch(value.strip())
+    return "".join(found.groups()) if found else ""
+
+
+def _time(value: str) -> str:
+    candidate = value.strip().replace(":", "")
+    return candidate if _TIME.fullmatch(candidate) else ""

@@ -1,0 +1,37 @@
+"""Key Object Selection of the flagged levels (PS3.3 A.35.4, PS3.16 TID 2010)."""
+
+from __future__ import annotations
+
+from pydicom.dataset import Dataset
+
+from inference.volume import CTVolume
+from sr_writer import codes, wording
+from sr_writer.content_items import CONTAINS, container_item, image_item, text_item
+from sr_writer.instance import ResultContext, new_instance
+from sr_writer.provenance import KEY_IMAGES
+from sr_writer.references import evidence_sequence, slice_instance, slice_reference
+from sr_writer.sr import observer_items
+from sr_writer.vertebra_group import centre_slice
+
+
+def build_key_images(volume: CTVolume, context: ResultContext) -> Dataset:
+    """Return the selection of the slices on which flagged bodies are centred.
+
+    `context.findings.flagged` has at least one entry.
+    """
+    flagged = context.findings.flagged
+    slices = sorted({centre_slice(vertebra, volume) for vertebra in flagged})
+    description = f"{wording.conclusion(context.findings)} {wording.RESEARCH_USE}"
+    children = [
+        *observer_items(context),
+        text_item(CONTAINS, codes.KEY_OBJECT_DESCRIPTION, description),
+        *(image_item(CONTAINS, None, slice_reference(volume.source, k)) for k in slices),
+    ]
+    ds = new_instance(KEY_IMAGES, context)
+    root = container_item(CONTAINS, codes.OF_INTEREST, children, "2010")
+    del root.RelationshipType
+    ds.update(root)
+    ds.ReferencedPerformedProcedureStepSequence = []
+    references = [slice_instance(volume.source, k) for k in slices]
+    ds.CurrentRequestedProcedureEvidenceSequence = evidence_sequence(references)
+    return ds

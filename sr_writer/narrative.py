@@ -1,0 +1,64 @@
+"""The report as text (Enhanced SR, TID 2000): for viewers that show no measurement groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pydicom.dataset import Dataset
+
+from sr_writer import codes, wording
+from sr_writer.content_items import CONTAINS, HAS_CONCEPT_MOD, code_item, container_item, text_item
+from sr_writer.instance import ResultContext
+from sr_writer.provenance import NARRATIVE
+from sr_writer.references import InstanceReference
+from sr_writer.sr import language_item, observer_items, sr_document
+
+
+def build_narrative(references: Iterable[InstanceReference], context: ResultContext) -> Dataset:
+    """Return the narrative of a result, analysed or not."""
+    children = [
+        language_item(),
+        *observer_items(context),
+        code_item(HAS_CONCEPT_MOD, codes.PROCEDURE_REPORTED, codes.CT_UNSPECIFIED),
+        _section(codes.CONCLUSIONS_HEADING, codes.CONCLUSION, _conclusions(context)),
+        *_findings_section(context),
+        _section(codes.PROCEDURE_HEADING, codes.PROCEDURE_DESCRIPTION, _method(context)),
+    ]
+    return sr_document(NARRATIVE, children, references, context)
+
+
+def _section(heading: codes.Code, element: codes.Code, lines: Iterable[str]) -> Dataset:
+    items = [text_item(CONTAINS, element, wording.ascii_text(line)) for line in lines if line]
+    return container_item(CONTAINS, heading, items)
+
+
+def _conclusions(context: ResultContext) -> list[str]:
+    findings = context.findings
+    lines = [wording.conclusion(findings)]
+    if findings.analysed:
+        lines.append(wording.spine_density(findings.spine))
+    lines.append(wording.RESEARCH_USE)
+    if context.settings.predecessor is not None:
+        lines.append("This report supersedes an earlier report of the same series.")
+    return lines
+
+
+def _findings_section(context: ResultContext) -> list[Dataset]:
+    findings = context.findings
+    lines: list[str] = []
+    for vertebra in findings.vertebrae:
+        extra = [*wording.unavailable_lines(vertebra)]
+        if vertebra.flags:
+            extra.insert(0, wording.flag_text(vertebra))
+        line = wording.vertebra_line(vertebra)
+        lines.append(line + (f" ({'; '.join(extra)})" if extra else ""))
+    lines += [f"Warning: {notice.text}" for notice in findings.warnings]
+    return [_section(codes.FINDINGS_HEADING, codes.FINDING, lines)] if lines else []
+
+
+def _method(context: ResultContext) -> list[str]:
+    findings = context.findings
+    lines = [f"Made by {wording.model_text(findings)}."]
+    if findings.analysed:
+        lines += [wording.preset_text(findings), *wording.METHOD_LIMITS]
+    return lines

@@ -1,0 +1,129 @@
+"""The overview picture: spine in two views, levels named, flagged levels first, and the numbers."""
+
+from __future__ import annotations
+
+from inference.report import Segmentation
+from inference.volume import CTVolume
+from sr_writer import palette, wording
+from sr_writer.drawing import FOREGROUND, MUTED, Page, RGBArray
+from sr_writer.findings_schema import Findings, VertebraFindings
+from sr_writer.panels import Box, draw_panels, make_panels
+
+WIDTH, HEIGHT = 1600, 1100
+_TABLE_WIDTH = 590
+_MARGIN = 28
+_TOP = 118
+_BOTTOM = 78
+
+_COLUMNS = ((0, "Level"), (66, "Height loss"), (176, "Heights A / M / P"), (344, "Density"),
+            (452, "Remark"))  # fmt: skip
+_REMARK_CHARACTERS = 17
+
+
+def draw_overview(findings: Findings, volume: CTVolume, segmentation: Segmentation) -> RGBArray:
+    """Return the picture of an analysed study, uint8 (rows, columns, 3)."""
+    page = Page(WIDTH, HEIGHT)
+    _draw_title(page, findings)
+    available = Box(
+        _MARGIN, _TOP, WIDTH - _TABLE_WIDTH - 2 * _MARGIN, HEIGHT - _TOP - _BOTTOM
+    )
+    panels = make_panels(findings, volume, segmentation)
+    draw_panels(page, available, panels, findings)
+    _draw_table(page, findings)
+    _draw_footer(page, findings)
+    return page.rgb()
+
+
+def draw_panels_only(findings: Findings, volume: CTVolume, segmentation: Segmentation) -> RGBArray:
+    """Return the two views without table and text around them, for the report."""
+    panels = make_panels(findings, volume, segmentation)
+    probe = draw_panels(Page(WIDTH, HEIGHT), Box(0, 0, 780, 1150), panels, findings)
+    page = Page(round(probe.width), round(probe.height))
+    draw_panels(page, Box(0, 0, page.width, page.height), panels, findings)
+    return page.rgb()
+
+
+def draw_not_analysable(findings: Findings) -> RGBArray:
+    """Return a picture that says that, and why, there is no result."""
+    page = Page(WIDTH, HEIGHT // 2)
+    page.text((_MARGIN, 70), "Spine CT: not analysed", 40, palette.ORANGE, weight="bold")
+    y = 140.0
+    for reason in findings.reasons:
+        y = page.paragraph((_MARGIN, y), reason.text, 95, 24, FOREGROUND) + 14
+    page.paragraph(
+        (_MARGIN, y + 10), "No masks, levels or measurements were made from this series.", 95, 20,
+        MUTED,
+    )  # fmt: skip
+    _draw_footer(page, findings)
+    return page.rgb()
+
+
+def _draw_title(page: Page, findings: Findings) -> None:
+    page.text((_MARGIN, 40), "Spine CT overview", 26, weight="bold")
+    colour = palette.FLAGGED if findings.flagged else FOREGROUND
+    page.paragraph((_MARGIN, 72), _headline(findings), 150, 19, colour)
+
+
+def _headline(findings: Findings) -> str:
+    """Return the conclusion, shortened where many levels are flagged: the table has the rest."""
+    if len(findings.flagged) <= 3:
+        return wording.conclusion(findings)
+    named = ", ".join(vertebra.label for vertebra in findings.flagged)
+    return f"Suspected vertebral fractures: {named}."
+
+
+def _draw_table(page: Page, findings: Findings) -> None:
+    left = WIDTH - _TABLE_WIDTH - _MARGIN + 10
+    y = float(_TOP + 14)
+    for offset, title in _COLUMNS:
+        page.text((left + offset, y), title, 14, MUTED, weight="bold")
+    for offset, unit in ((66, "%"), (176, "mm"), (344, "mg/cm3")):
+        page.text((left + offset, y + 17), unit, 12, MUTED)
+    y += 24
+    page.line((left, y), (left + _TABLE_WIDTH - 20, y), MUTED)
+    step = min(31.0, (HEIGHT - _BOTTOM - y - 95) / max(len(findings.vertebrae), 1))
+    for vertebra in findings.vertebrae:
+        y += step
+        _draw_row(page, (left, y - 0.28 * step), vertebra)
+    y += 12
+    page.line((left, y), (left + _TABLE_WIDTH - 20, y), MUTED)
+    page.paragraph((left, y + 24), wording.spine_density(findings.spine), 68, 15, FOREGROUND)
+
+
+def _draw_row(page: Page, position: tuple[float, float], vertebra: VertebraFindings) -> None:
+    left, y = position
+    colour = palette.FLAGGED if vertebra.fractured else FOREGROUND
+    weight = "bold" if vertebra.fractured else "normal"
+    heights = vertebra.heights_mm
+    values = (heights.anterior, heights.middle, heights.posterior)
+    cells = (
+        vertebra.label,
+        wording.number(vertebra.height_loss_percent, 1),
+        " / ".join(wording.number(v, 1) for v in values) if values[0] is not None else "n/a",
+        wording.number(vertebra.bmd_mg_cm3, 1),
+        _remark(vertebra),
+    )
+    for (offset, _), cell in zip(_COLUMNS, cells, strict=True):
+        page.text((left + offset, y), cell, 15, colour, weight=weight)
+
+
+def _remark(vertebra: VertebraFindings) -> str:
+    if vertebra.fractured:
+        words = f"{vertebra.genant.type} grade {vertebra.genant.grade}"
+    elif not vertebra.complete:
+        words = "cut by edge"
+    else:
+        words = wording.flag_text(vertebra)
+    if len(words) > _REMARK_CHARACTERS:
+        words = words[: _REMARK_CHARACTERS - 1].rstrip() + "…"
+    return words
+
+
+def _draw_footer(page: Page, findings: Findings) -> None:
+    page.text((_MARGIN, page.height - 40), wording.RESEARCH_USE, 22, palette.YELLOW, weight="bold")
+    page.text((_MARGIN, page.height - 15), wording.model_text(findings), 14, MUTED)
+    page.text(
+        (page.width - _MARGIN, page.height - 15),
+        "Height loss: smallest height against the reference height of the body",
+        13, MUTED, ha="right",
+    )  # fmt: skip

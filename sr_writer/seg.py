@@ -1,0 +1,145 @@
+"""DICOM Segmentation (PS3.3 A.51, A.90): every structure of the mask on the source's own grid.
+
+Empty frames are left out, segments run from head to foot, and each frame names the source image
+it was derived from: without that, some viewers misplace the overlay by whole slices.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import highdicom as hd
+import numpy as np
+import numpy.typing as npt
+from pydicom.dataset import Dataset
+from pydicom.sr.coding import Code as PydicomCode
+
+from inference.anatomy import SACRUM_LABEL, VertebraLevel
+from inference.report import Segmentation
+from inference.volume import CTVolume, LabelArray
+from sr_writer import codes, palette
+from sr_writer.headers import SourceHeaders
+from sr_writer.instance import ResultContext, stamp
+from sr_writer.provenance import LABELMAP_SEG, MANUFACTURER, SEG, ObjectKind
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One segment of the SEG."""
+
+    number: int
+    label: int
+    name: str
+    tracking_uid: str
+
+
+def segments_of(labels: LabelArray, context: ResultContext) -> tuple[Segment, ...]:
+    """Segments of a VerSe label map, numbered 1..N from head to foot, the sacrum last."""
+    present = np.flatnonzero(np.bincount(labels.ravel(), minlength=256))
+    ordered = sorted((int(label) for label in present if label != 0), key=_rank)
+    return tuple(
+        Segment(number, label, codes.structure_name(label), _tracking_uid(label, context))
+        for number, label in enumerate(ordered, start=1)
+    )
+
+
+def seg_kind(context: ResultContext) -> ObjectKind:
+    """SOP class of the configured encoding."""
+    return LABELMAP_SEG if context.settings.seg_encoding == "labelmap" else SEG
+
+
+def build_seg(
+    volume: CTVolume,
+    segmentation: Segmentation,
+    headers: SourceHeaders,
+    context: ResultContext,
+) -> Dataset:
+    """Return the SEG of a segmentation that holds at least one voxel."""
+    labels = segmentation.labels
+    kind = seg_kind(context)
+    segments = segments_of(labels, context)
+    mask, sources = _frames(labels, volume, headers)
+    lookup = np.zeros(256, dtype=np.uint8)
+    for segment in segments:
+        lookup[segment.label] = segment.number
+    with warnings.catch_warnings():
+        # highdicom repeats pydicom's remarks about values the source already carried
+        warnings.simplefilter("ignore", UserWarning)
+        seg = hd.seg.Segmentation(
+            source_images=sources,
+            pixel_array=lookup[mask],
+            segmentation_type="LABELMAP" if kind is LABELMAP_SEG else "BINARY",
+            segment_descriptions=[_description(segment, context) for segment in segments],
+            series_instance_uid=context.uids.series(kind),
+            series_number=1,
+            sop_instance_uid=context.uids.instance(kind),
+            instance_number=1,
+            manufacturer=MANUFACTURER,
+            manufacturer_model_name=context.findings.software_name,
+            software_versions=context.findings.software_version,
+            device_serial_number="1",
+            content_description="Vertebrae, one segment per level",
+            content_creator_name="",
+            content_label="VERTEBRAE",
+        )
+    stamp(seg, kind, context)
+    _derive_dimension_uids(seg, context.uids.dimension_organization())
+    return seg
+
+
+def _rank(label: int) -> int:
+    return 1000 if label == SACRUM_LABEL else VertebraLevel(label).rank
+
+
+def _tracking_uid(label: int, context: ResultContext) -> str:
+    return context.uids.tracking(codes.structure_name(label))
+
+
+def _frames(
+    labels: LabelArray, volume: CTVolume, headers: SourceHeaders
+) -> tuple[LabelArray, list[Dataset]]:
+    """Label map and source headers in the same order, as highdicom matches them by position."""
+    if headers.is_multi_frame:
+        return _in_frame_order(labels, volume, headers), [headers.slice(0)]
+    occupied = np.flatnonzero(labels.any(axis=(1, 2)))
+    span = range(int(occupied[0]), int(occupied[-1]) + 1)
+    return labels[span.start : span.stop], [headers.slice(k) for k in span]
+
+
+def _in_frame_order(labels: LabelArray, volume: CTVolume, headers: SourceHeaders) -> LabelArray:
+    frames = int(headers.slice(0).NumberOfFrames)
+    ordered: npt.NDArray[np.uint8] = np.zeros((frames, *labels.shape[1:]), dtype=np.uint8)
+    for k, frame in enumerate(volume.source.frames):
+        ordered[(frame.frame_number or 1) - 1] = labels[k]
+    return ordered
+
+
+def _description(segment: Segment, context: ResultContext) -> hd.seg.SegmentDescription:
+    model = context.findings.model
+    return hd.seg.SegmentDescription(
+        segment_number=segment.number,
+        segment_label=segment.name,
+        segmented_property_category=_pydicom_code(codes.ANATOMICAL_STRUCTURE),
+        segmented_property_type=_pydicom_code(codes.structure_code(segment.label)),
+        algorithm_type="AUTOMATIC",
+        algorithm_identification=hd.AlgorithmIdentificationSequence(
+            name=model.name if model else context.findings.software_name,
+            version=model.version if model else context.findings.software_version,
+            family=_pydicom_code(codes.ARTIFICIAL_INTELLIGENCE),
+        ),
+        tracking_id=segment.name,
+        tracking_uid=segment.tracking_uid,
+        display_color=palette.cielab(segment.label),
+    )
+
+
+def _pydicom_code(code: codes.Code) -> PydicomCode:
+    return PydicomCode(code.value, code.scheme, code.meaning)
+
+
+def _derive_dimension_uids(seg: Dataset, uid: str) -> None:
+    for item in seg.get("DimensionOrganizationSequence", []):
+        item.DimensionOrganizationUID = uid
+    for item in seg.get("DimensionIndexSequence", []):
+        item.DimensionOrganizationUID = uid

@@ -1,0 +1,160 @@
+"""Findings in the words a radiologist would use; shared by SR, narrative, PDF and picture.
+
+Texts are ASCII: they go into objects that keep the source's character set, whatever it is.
+"""
+
+from __future__ import annotations
+
+from sr_writer.findings_schema import Findings, SpineFindings, VertebraFindings
+
+RESEARCH_USE = "Research use only. Not for diagnosis."
+
+GRADE_WORDS = {0: "none", 1: "mild", 2: "moderate", 3: "severe"}
+"""Grade 0 to 3 in words (Genant 1993)."""
+
+FIELD_WORDS = {
+    "heights_mm": "heights",
+    "height_loss": "height loss",
+    "genant": "fracture grade",
+    "volume_ml": "volume",
+    "hu": "HU",
+    "bmd_mg_cm3": "bone density",
+    "features": "texture",
+}
+
+FLAG_WORDS = {
+    "foreign_material": "metal or cement",
+    "cut_by_field_of_view": "cut by the field of view",
+}
+
+_CLASS_WORDS = {
+    "normal": "normal (above 120 mg/cm3)",
+    "osteopenia": "osteopenia (80 to 120 mg/cm3)",
+    "osteoporosis": "osteoporosis (below 80 mg/cm3)",
+}
+
+METHOD_LIMITS = (
+    "Levels are named from the anatomy inside the field of view. A scan that shows neither the "
+    "sacrum nor the ribs may be named one level off; the confidence of each name is given.",
+    "Heights are measured between the endplates in the mid-sagittal slab of each body. Height "
+    "loss is relative to the posterior height of the same vertebra, or to its neighbours where "
+    "the posterior wall itself is lowered.",
+    "Grades: 1 from 20 %, 2 from 25 %, 3 from 40 % height loss. Old and fresh fractures, "
+    "malignant and benign ones, and deformities without fracture are not told apart.",
+    "Bone density is estimated from CT numbers with the calibration named. Contrast agent raises "
+    "it; it does not replace a calibrated measurement.",
+    "Texture values depend on scanner, reconstruction kernel and slice thickness. Compare only "
+    "values of the same protocol and the same settings.",
+)
+
+
+def grade_text(vertebra: VertebraFindings) -> str:
+    """``wedge, grade 2 (moderate), height loss 31.0 %``; empty for an unfractured vertebra."""
+    if not vertebra.fractured or vertebra.genant.grade is None:
+        return ""
+    words = f"{vertebra.genant.type}, grade {vertebra.genant.grade}"
+    words += f" ({GRADE_WORDS[vertebra.genant.grade]})"
+    return f"{words}, height loss {vertebra.height_loss_percent:.1f} %"
+
+
+def conclusion(findings: Findings) -> str:
+    """Return the one sentence that has to be read."""
+    if not findings.analysed:
+        why = "; ".join(reason.text.rstrip(".") for reason in findings.reasons) or "no reason given"
+        return f"This series was not analysed: {why}."
+    if not findings.vertebrae:
+        return "No vertebra was found."
+    judged = [vertebra for vertebra in findings.vertebrae if vertebra.fractured is not None]
+    if not judged:
+        return "No vertebra could be judged for fracture."
+    if findings.flagged:
+        named = "; ".join(f"{v.label} {grade_text(v)}" for v in findings.flagged)
+        return f"Suspected vertebral fracture: {named}."
+    return f"No height loss of 20 % or more in the {len(judged)} vertebrae judged."
+
+
+def spine_density(spine: SpineFindings) -> str:
+    """Return the density of the spine with levels, class and calibration."""
+    if spine.bmd_mg_cm3 is None:
+        return "Bone density of the spine: not available."
+    levels = ", ".join(spine.bmd_levels)
+    text = f"Bone density, mean of {levels}: {spine.bmd_mg_cm3:.1f} mg/cm3"
+    if spine.bmd_class is not None:
+        text += f", {_CLASS_WORDS.get(spine.bmd_class, spine.bmd_class)}"
+    if spine.calibration:
+        text += f". Calibration: {spine.calibration}"
+    if spine.contrast_phase:
+        text += f". Contrast phase: {spine.contrast_phase}"
+    return ascii_text(text) + "."
+
+
+def vertebra_line(vertebra: VertebraFindings) -> str:
+    """One line per vertebra: heights, loss, density."""
+    parts = [vertebra.label + ("" if vertebra.complete else " (incomplete)")]
+    heights = vertebra.heights_mm
+    if heights.anterior is not None:
+        parts.append(
+            f"heights {number(heights.anterior, 1)} / {number(heights.middle, 1)} / "
+            f"{number(heights.posterior, 1)} mm"
+        )
+    if vertebra.height_loss_percent is not None:
+        parts.append(f"height loss {vertebra.height_loss_percent:.1f} %")
+    if vertebra.fractured:
+        parts.append(f"{vertebra.genant.type} deformity grade {vertebra.genant.grade}")
+    if vertebra.bmd_mg_cm3 is not None:
+        parts.append(f"bone density {vertebra.bmd_mg_cm3:.1f} mg/cm3")
+    if vertebra.hu.mean is not None:
+        parts.append(f"{vertebra.hu.mean:.1f} HU")
+    return ", ".join(parts)
+
+
+def unavailable_lines(vertebra: VertebraFindings) -> list[str]:
+    """``texture: not available, because ...`` per field."""
+    return [
+        ascii_text(f"{FIELD_WORDS.get(name, name)} not available: {reason}")
+        for name, reason in vertebra.unavailable.items()
+    ]
+
+
+def flag_text(vertebra: VertebraFindings) -> str:
+    """Flags of a vertebra in words, comma separated."""
+    return ", ".join(FLAG_WORDS.get(flag, flag.replace("_", " ")) for flag in vertebra.flags)
+
+
+def model_text(findings: Findings) -> str:
+    """Program and model with versions."""
+    text = f"{findings.software_name} {findings.software_version}"
+    if findings.model is not None:
+        text += f", model {findings.model.name} {findings.model.version}"
+    return text
+
+
+def preset_text(findings: Findings) -> str:
+    """Texture settings in one line; empty without texture."""
+    preset = findings.texture_preset
+    if preset is None:
+        return ""
+    return (
+        f"Texture settings {preset.name}: {preset.voxel_mm:g} mm voxels, {preset.levels} grey "
+        f"levels, {preset.histogram_bins} histogram bins. Co-occurrence and run-length matrices "
+        "are merged over 13 directions; other differences from the IBSI reference (distance "
+        "weights, quantiser) are part of the named settings"
+    )
+
+
+def number(value: float | None, decimals: int) -> str:
+    """Return a fixed number of decimals, or ``n/a``."""
+    return "n/a" if value is None else f"{value:.{decimals}f}"
+
+
+_REPLACEMENTS = {
+    "–": "-", "—": "-", "−": "-", "×": "x", "≥": ">=", "≤": "<=", "²": "2", "³": "3",
+    "°": " degrees", "±": "+/-", "µ": "u", "’": "'", "“": '"', "”": '"', "…": "...", "\u00a0": " ",
+}  # fmt: skip
+
+
+def ascii_text(text: str) -> str:
+    """Spell typographic signs in ASCII and drop what has no spelling."""
+    for sign, spelling in _REPLACEMENTS.items():
+        text = text.replace(sign, spelling)
+    return text.encode("ascii", "replace").decode("ascii")

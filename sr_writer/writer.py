@@ -1,0 +1,138 @@
+"""The order in which a result is written; reads like the contract's list of files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pydicom.dataset import Dataset
+
+from inference.nifti import save_labels
+from inference.report import Segmentation
+from inference.volume import CTVolume, Notice
+from sr_writer.drawing import RGBArray
+from sr_writer.encapsulated_pdf import build_encapsulated_pdf
+from sr_writer.files import WrittenObject, save_object, save_picture, write_findings
+from sr_writer.findings_schema import Findings
+from sr_writer.headers import SourceHeaders
+from sr_writer.instance import ResultContext
+from sr_writer.key_images import build_key_images
+from sr_writer.narrative import build_narrative
+from sr_writer.overview import draw_overview, draw_panels_only
+from sr_writer.pdf import render_pdf
+from sr_writer.provenance import KEY_IMAGES, NARRATIVE, OVERVIEW, PDF, SR, ObjectKind, ResultUIDs
+from sr_writer.references import slice_instance
+from sr_writer.secondary_capture import build_secondary_capture
+from sr_writer.seg import build_seg, seg_kind, segments_of
+from sr_writer.settings import WriterSettings
+from sr_writer.sr import build_sr
+from sr_writer.vertebra_group import centre_slice
+
+NO_DICOM_SOURCE = Notice(
+    "no_dicom_source", "The input has no DICOM source images: no DICOM objects were written."
+)
+EMPTY_SEGMENTATION = Notice(
+    "empty_segmentation", "No vertebra was found: no DICOM segmentation was written."
+)
+
+BuiltObject = tuple[ObjectKind, Dataset]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures of one result; None where not among the outputs."""
+
+    overview: RGBArray | None
+    panels: RGBArray | None
+
+
+def write_outputs(
+    findings: Findings,
+    volume: CTVolume,
+    segmentation: Segmentation,
+    out: Path,
+    settings: WriterSettings,
+) -> tuple[WrittenObject, ...]:
+    """Write the contract's files of an analysed study.
+
+    findings.json, features.csv and the NIfTI masks are always written; which of the rest is
+    `settings.outputs`. A NIfTI input gets no DICOM objects, and findings.json says so.
+
+    Returns
+    -------
+    tuple of WrittenObject
+        The DICOM objects, in the order in which they are best sent.
+
+    Raises
+    ------
+    SourceUnreadable
+        If a source image has gone since it was loaded.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    findings = _with_notices(findings, volume, segmentation, settings)
+    settings = replace(settings, created=settings.created_at)
+    save_labels(out / "segmentation.nii.gz", segmentation.labels, volume.affine_lps)
+    save_labels(out / "bodies.nii.gz", segmentation.bodies, volume.affine_lps)
+    pictures = _draw(findings, volume, segmentation, settings)
+    uids = ResultUIDs(findings, settings)
+    objects: list[BuiltObject] = []
+    header = None
+    if volume.source.frames:
+        headers = SourceHeaders(volume, uids)
+        header = headers.slice(volume.shape_kji[0] // 2)
+        context = ResultContext(findings, settings, uids, header, settings.created_at)
+        objects = _measured_objects(volume, segmentation, headers, context)
+        if pictures.overview is not None:
+            objects.append((OVERVIEW, build_secondary_capture(pictures.overview, context)))
+    if pictures.overview is not None:
+        save_picture(pictures.overview, out / "overview.png")
+    if pictures.panels is not None:
+        document = render_pdf(findings, pictures.panels, header, settings.created_at)
+        (out / "report.pdf").write_bytes(document)
+        if header is not None:
+            objects.append((PDF, build_encapsulated_pdf(document, context)))
+    written = tuple(save_object(kind, ds, out) for kind, ds in objects)
+    write_findings(findings, written, out)
+    return written
+
+
+def _with_notices(
+    findings: Findings, volume: CTVolume, segmentation: Segmentation, settings: WriterSettings
+) -> Findings:
+    notices = list(findings.warnings)
+    if not volume.source.frames:
+        notices.append(NO_DICOM_SOURCE)
+    elif "seg" in settings.outputs and not segmentation.labels.any():
+        notices.append(EMPTY_SEGMENTATION)
+    return replace(findings, warnings=tuple(dict.fromkeys(notices)))
+
+
+def _draw(
+    findings: Findings, volume: CTVolume, segmentation: Segmentation, settings: WriterSettings
+) -> Pictures:
+    outputs = settings.outputs
+    return Pictures(
+        draw_overview(findings, volume, segmentation) if "overview" in outputs else None,
+        draw_panels_only(findings, volume, segmentation) if "pdf" in outputs else None,
+    )
+
+
+def _measured_objects(
+    volume: CTVolume, segmentation: Segmentation, headers: SourceHeaders, context: ResultContext
+) -> list[BuiltObject]:
+    """SEG first: the SR refers to it."""
+    outputs = context.settings.outputs
+    objects: list[BuiltObject] = []
+    seg = None
+    if "seg" in outputs and segmentation.labels.any():
+        seg = build_seg(volume, segmentation, headers, context)
+        objects.append((seg_kind(context), seg))
+    if "sr" in outputs:
+        segments = segments_of(segmentation.labels, context)
+        objects.append((SR, build_sr(volume, seg, segments, context)))
+        slices = sorted({centre_slice(v, volume) for v in context.findings.vertebrae})
+        references = [slice_instance(volume.source, k) for k in slices or [0]]
+        objects.append((NARRATIVE, build_narrative(references, context)))
+    if "key_images" in outputs and context.findings.flagged:
+        objects.append((KEY_IMAGES, build_key_images(volume, context)))
+    return objects

@@ -1,0 +1,264 @@
+"""A tiny synthetic CT: DICOM files of any geometry, a spine of boxes, and its findings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian
+
+from inference.anatomy import VertebraLevel
+from inference.report import (
+    FractureFinding,
+    Heights,
+    LabelledVertebra,
+    ModelIdentity,
+    Segmentation,
+    SpineReport,
+    VertebraMeasurement,
+)
+from inference.volume import CTVolume, Notice, SourceFrame, SourceSeries
+from sr_writer.findings import Findings, assemble
+from sr_writer.settings import SoftwareIdentity, WriterSettings
+from texture.report import (
+    HUStatistics,
+    PresetIdentity,
+    SpineDensity,
+    TextureReport,
+    VertebraTexture,
+)
+
+CT = "1.2.840.10008.5.1.4.1.1.2"
+ENHANCED_CT = "1.2.840.10008.5.1.4.1.1.2.1"
+ROOT = "1.2.826.0.1.3680043.8.498.7"
+SOFTWARE = SoftwareIdentity("spinenode", "0.1.0")
+CREATED = datetime(2026, 11, 21, 9, 30, 15, tzinfo=UTC)
+MODEL = ModelIdentity("spinenode-ct", "1", "ab" * 32)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One analysed study on disk."""
+
+    volume: CTVolume
+    segmentation: Segmentation
+    findings: Findings
+    folder: Path
+
+
+def axial_affine(shape, spacing=(3.0, 1.0, 1.0), angle_deg=0.0):
+    """(k, j, i) to LPS: k to the head, j to the back, i to the left, turned about x."""
+    c, s = np.cos(np.deg2rad(angle_deg)), np.sin(np.deg2rad(angle_deg))
+    turn = np.array([[1, 0, 0], [0, c, -s], [0, s, c]])
+    axes = turn @ np.array([[0, 0, 1], [0, 1, 0], [1, 0, 0]], dtype=float)
+    affine = np.eye(4)
+    affine[:3, :3] = axes * np.array(spacing)
+    affine[:3, 3] = -affine[:3, :3] @ (np.array(shape) - 1) / 2 + (3.0, -20.0, 40.0)
+    return affine
+
+
+def sagittal_affine(shape, spacing=(2.0, 1.0, 1.0)):
+    """k to the left, j (rows) to the feet, i (columns) to the back."""
+    axes = np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]], dtype=float)
+    affine = np.eye(4)
+    affine[:3, :3] = axes * np.array(spacing)
+    affine[:3, 3] = -affine[:3, :3] @ (np.array(shape) - 1) / 2
+    return affine
+
+
+def _header(sop_class: str, uid: str) -> Dataset:
+    ds = Dataset()
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID = sop_class
+    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID = uid
+    ds.PatientName, ds.PatientID = "Tester^Anna", "P-1"
+    ds.PatientBirthDate, ds.PatientSex = "19500102", "F"
+    ds.StudyInstanceUID, ds.SeriesInstanceUID = f"{ROOT}.1", f"{ROOT}.1.2"
+    ds.StudyDate, ds.StudyTime, ds.StudyID = "20260102", "101112", "S1"
+    ds.AccessionNumber, ds.ReferringPhysicianName = "A1", ""
+    ds.Modality, ds.Manufacturer, ds.SeriesNumber = "CT", "ACME", 4
+    ds.FrameOfReferenceUID, ds.PositionReferenceIndicator = f"{ROOT}.1.9", ""
+    ds.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
+    return ds
+
+
+def _geometry(affine, k):
+    rows_axis, columns_axis = affine[:3, 1], affine[:3, 2]
+    row_mm, column_mm = np.linalg.norm(rows_axis), np.linalg.norm(columns_axis)
+    orientation = [*(columns_axis / column_mm), *(rows_axis / row_mm)]
+    position = affine[:3, 3] + k * affine[:3, 0]
+    def text(v):
+        return f"{v + 0.0:.8g}"
+    return (
+        [text(v) for v in orientation],
+        [text(v) for v in position],
+        [text(row_mm), text(column_mm)],
+        text(np.linalg.norm(affine[:3, 0])),
+    )
+
+
+def _pixels(ds, hu):
+    ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"
+    ds.BitsAllocated = ds.BitsStored = 16
+    ds.HighBit, ds.PixelRepresentation = 15, 1
+    ds.Rows, ds.Columns = hu.shape[-2:]
+    ds.PixelData = hu.astype("<i2").tobytes()
+
+
+def write_series(folder: Path, hu, affine, change: Callable[[Dataset], None]) -> SourceSeries:
+    folder.mkdir(parents=True, exist_ok=True)
+    frames = []
+    for k in range(len(hu)):
+        ds = _header(CT, f"{ROOT}.1.2.{k + 1}")
+        orientation, position, spacing, thickness = _geometry(affine, k)
+        ds.ImageOrientationPatient, ds.ImagePositionPatient = orientation, position
+        ds.PixelSpacing, ds.SliceThickness = spacing, thickness
+        ds.InstanceNumber = k + 1
+        ds.RescaleSlope, ds.RescaleIntercept = 1, 0
+        _pixels(ds, hu[k])
+        change(ds)
+        path = folder / f"{k:03d}.dcm"
+        pydicom.dcmwrite(path, ds, enforce_file_format=True)
+        frames.append(SourceFrame(path, ds.SOPInstanceUID))
+    return SourceSeries(
+        f"{ROOT}.1", f"{ROOT}.1.2", CT, ds.get("FrameOfReferenceUID"), tuple(frames)
+    )
+
+
+def write_enhanced(folder: Path, hu, affine, order) -> SourceSeries:
+    """One multi-frame file whose frame n + 1 is slice ``order[n]``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ds = _header(ENHANCED_CT, f"{ROOT}.1.2.1")
+    ds.InstanceNumber, ds.NumberOfFrames = 1, len(hu)
+    shared = Dataset()
+    orientation, _, spacing, thickness = _geometry(affine, 0)
+    plane, measures = Dataset(), Dataset()
+    plane.ImageOrientationPatient = orientation
+    measures.PixelSpacing, measures.SliceThickness = spacing, thickness
+    shared.PlaneOrientationSequence, shared.PixelMeasuresSequence = [plane], [measures]
+    ds.SharedFunctionalGroupsSequence = [shared]
+    per_frame = []
+    for k in order:
+        position, item = Dataset(), Dataset()
+        position.ImagePositionPatient = _geometry(affine, k)[1]
+        item.PlanePositionSequence = [position]
+        per_frame.append(item)
+    ds.PerFrameFunctionalGroupsSequence = per_frame
+    _pixels(ds, hu[list(order)])
+    path = folder / "enhanced.dcm"
+    pydicom.dcmwrite(path, ds, enforce_file_format=True)
+    number = {k: n + 1 for n, k in enumerate(order)}
+    frames = tuple(SourceFrame(path, f"{ROOT}.1.2.1", number[k]) for k in range(len(hu)))
+    return SourceSeries(f"{ROOT}.1", f"{ROOT}.1.2", ENHANCED_CT, f"{ROOT}.1.9", frames)
+
+
+def spine_labels(shape, affine, levels):
+    """Boxes of bone from head to foot, each with a spinous process behind and a rib to the left.
+
+    Built in patient coordinates, so that the same spine appears in any orientation.
+    """
+    index = np.indices(shape).reshape(3, -1).T
+    points = index @ affine[:3, :3].T + affine[:3, 3]
+    low, high = points.min(0), points.max(0)
+    centre = (low + high) / 2
+    pitch = (high[2] - low[2]) / len(levels)
+    labels = np.zeros(len(points), np.uint8)
+    bodies = np.zeros(len(points), np.uint8)
+    centroids = []
+    for n, level in enumerate(levels):
+        middle = np.array([centre[0], centre[1] - 6, high[2] - (n + 0.5) * pitch])
+        d = points - middle
+        body = (abs(d[:, 0]) < 9) & (abs(d[:, 1]) < 8) & (abs(d[:, 2]) < 0.36 * pitch)
+        process = (abs(d[:, 0]) < 3) & (d[:, 1] >= 8) & (d[:, 1] < 20) & (abs(d[:, 2]) < 3)
+        rib = (d[:, 0] >= 9) & (d[:, 0] < 16) & (abs(d[:, 1]) < 3) & (abs(d[:, 2]) < 3)
+        labels[body | process | rib] = int(level)
+        bodies[body] = int(level)
+        centroids.append(points[body].mean(0) if body.any() else middle)
+    return labels.reshape(shape), bodies.reshape(shape), np.array(centroids)
+
+
+def findings_of(volume, segmentation, centroids, fractured=()) -> Findings:
+    measured, textured = [], []
+    for n, vertebra in enumerate(segmentation.vertebrae):
+        loss = 0.31 + 0.01 * n if vertebra.level in fractured else 0.05 + 0.001 * n
+        grade = 2 if vertebra.level in fractured else 0
+        measured.append(
+            VertebraMeasurement(
+                vertebra.level, 0.97, True, tuple(centroids[n]), 20.123 + n,
+                Heights(25.111 * (1 - loss), 24.5, 25.111 + n),
+                FractureFinding(loss, grade, "wedge" if grade else "none", 25.1, "posterior",
+                                f"{vertebra.level.name}: anterior height lowered by {loss:.0%}."),
+            )
+        )  # fmt: skip
+        values = (46.2 + n, 0.65, 2.04e-5 * (n + 1), 16.19, 0.996, 1.015, 0.99, 0.995)
+        keys = ("variance", "skewness", "energy", "entropy", "sre", "lre", "rln", "rp")
+        textured.append(
+            VertebraTexture(
+                vertebra.level, HUStatistics(141.26 + n, 139.04, 55.55), 118.26 - n,
+                dict(zip(keys, values, strict=True)),
+            )
+        )  # fmt: skip
+    levels = tuple(v.level for v in segmentation.vertebrae[:3])
+    texture = TextureReport(
+        PresetIdentity("goller2023", 1.0, 1000, 64),
+        tuple(textured),
+        SpineDensity(117.3, levels, "osteopenia", "generic line for 120 kVp", "none"),
+        (Notice("contrast_unknown", "The contrast phase is not stated."),),
+    )
+    report = SpineReport(segmentation, tuple(measured))
+    return assemble(volume, report, texture, SOFTWARE)
+
+
+def segmentation_of(labels, bodies, levels) -> Segmentation:
+    vertebrae = tuple(LabelledVertebra(level, 0.97, True) for level in levels)
+    return Segmentation(labels, bodies, vertebrae, MODEL)
+
+
+def ct_of(labels):
+    rng = np.random.default_rng(7)
+    hu = rng.normal(40, 15, labels.shape)
+    hu[labels > 0] += 260
+    return hu.astype(np.int16)
+
+
+LUMBAR = (VertebraLevel.T12, VertebraLevel.L1, VertebraLevel.L2)
+
+
+@pytest.fixture
+def settings() -> WriterSettings:
+    return WriterSettings(created=CREATED)
+
+
+@pytest.fixture
+def make_case(tmp_path):
+    """Write a study and return it: ``make_case(levels=, affine=, shape=, enhanced=, change=)``."""
+
+    def make(
+        levels=LUMBAR,
+        shape=(24, 64, 56),
+        affine=None,
+        enhanced=None,
+        fractured=(VertebraLevel.L1,),
+        change=lambda ds: None,
+    ) -> Case:
+        affine = axial_affine(shape) if affine is None else affine
+        labels, bodies, centroids = spine_labels(shape, affine, levels)
+        hu = ct_of(labels)
+        folder = tmp_path / "source"
+        if enhanced is None:
+            source = write_series(folder, hu, affine, change)
+        else:
+            source = write_enhanced(folder, hu, affine, enhanced)
+        volume = CTVolume(hu, affine, source)
+        segmentation = segmentation_of(labels, bodies, levels)
+        findings = findings_of(volume, segmentation, centroids, fractured)
+        return Case(volume, segmentation, findings, folder)
+
+    return make
