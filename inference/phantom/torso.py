@@ -45,6 +45,8 @@ class Tissue(IntEnum):
 
 
 SKIN_MM = 1.8
+_BACK_STOPS = [-150, 0, 60, 200, 480]
+_BACK_MM = [88, 84, 78, 74, 70]
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,21 @@ def _trunk(anatomy: SpineAnatomy, grid: Grid) -> _Trunk:
     )  # fmt: skip
 
 
+def skin_depth(anatomy: SpineAnatomy, grid: Grid) -> Field:
+    """Distance below the skin in mm at every voxel, negative outside the patient."""
+    return _depth_under_skin(_trunk(anatomy, grid))
+
+
+def back_mm(anatomy: SpineAnatomy) -> float:
+    """y of the table's contact: the rearmost skin between the sacrum and the lower thorax."""
+    middle = [v.center_lps_mm for v in anatomy.vertebrae if v.level >= VertebraLevel.T6]
+    return max(float(c[1] + _back_of_column(c[2], anatomy.scale)) for c in middle)
+
+
+def _back_of_column(z_mm: float, scale: float) -> float:
+    return float(np.interp(z_mm / scale, _BACK_STOPS, _BACK_MM)) * scale
+
+
 def _superellipse(x: Field, y: Field, power: float) -> Field:
     return (np.abs(x) ** power + np.abs(y) ** power) ** np.float32(1 / power)
 
@@ -113,9 +130,7 @@ def _depth_under_skin(trunk: _Trunk) -> Field:
         (half_width * k).astype(np.float32),
         (half_depth * k).astype(np.float32),
     )
-    back = (
-        np.interp(trunk.z / k, [-150, 0, 60, 200, 480], [88, 84, 78, 74, 70]).astype(np.float32) * k
-    )
+    back = (np.interp(trunk.z / k, _BACK_STOPS, _BACK_MM) * k).astype(np.float32)
     center = back - half_depth
     groove = 5 * k * np.exp(-((trunk.x / (9 * k)) ** 2)) * (trunk.y > 0)
     radius = _superellipse(trunk.x / half_width, (trunk.y - center) / half_depth, 2.3)
