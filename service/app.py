@@ -8,6 +8,8 @@ import time
 from functools import partial
 from pathlib import Path
 
+from sqlalchemy.exc import SQLAlchemyError
+
 import texture
 from node import NodeServer, Spool
 from service.config import Config
@@ -48,7 +50,7 @@ class Worker:
         self.jobs = Jobs(config.database_url, jobs_folder(config))
         self.metrics = Metrics(self.jobs.counts, config.node.spool)
         self.runner = JobRunner(self.toolbox, self.metrics)
-        deliverer = Deliverer(config, self.metrics)
+        self._deliverer = deliverer = Deliverer(config, self.metrics)
         steps = Steps(
             analysis_steps=STEPS,
             run_step=self.runner.run_step,
@@ -69,11 +71,16 @@ class Worker:
     def stop(self) -> None:
         """Let running steps end; what does not end in time resumes at the next start."""
         self.queue.stop(_DRAIN_SECONDS)
+        self._deliverer.close()
         self.jobs.close()
 
     def problems(self) -> dict[str, str]:
         """What is wrong now, by component."""
-        return self.queue.problems()
+        try:
+            self.jobs.counts()
+        except SQLAlchemyError as error:
+            return {"database": f"cannot be reached: {type(error).__name__}"}
+        return {}
 
 
 class Service:

@@ -74,6 +74,7 @@ class InferenceConfig(Section):
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     weights: Path | None = None
+    weights_sha256: Annotated[str, Field(pattern=r"^([0-9a-fA-F]{64})?$")] = ""
     threads: Annotated[int, Field(ge=0)] = 0
 
 

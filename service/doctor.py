@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from inference import ModelUnavailable
-from inference.segmenter import load_segmenter
 from node import NodeError
 from node.scu import echo
 from service.config import Config
@@ -19,6 +18,7 @@ from service.destinations import node_destination
 from service.errors import ServiceError
 from service.jobs import Jobs
 from service.layout import jobs_folder
+from service.toolbox import configured_segmenter
 
 _GIB = 1024**3
 
@@ -117,21 +117,17 @@ def _database(config: Config) -> CheckResult:
 
 
 def _model(config: Config) -> CheckResult:
-    settings = config.inference
     try:
-        segmenter = load_segmenter(
-            weights=settings.weights, device=settings.device, threads=settings.threads
-        )
+        identity = configured_segmenter(config).identity
     except ModelUnavailable as error:
         return CheckResult(
             "model", False, str(error), "reinstall the package, or correct inference.weights"
         )
-    identity = segmenter.identity
     return CheckResult(
         "model",
         True,
         f"{identity.name} {identity.version}, sha256 {identity.sha256[:12]}, "
-        f"device {settings.device}",
+        f"device {config.inference.device}",
     )
 
 

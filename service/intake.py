@@ -14,8 +14,9 @@ from node import ReceivedSeries
 from service.config import RulesConfig
 from service.layout import jobs_folder
 from service.queue import JobQueue
+from service.request import Request
 from service.toolbox import Toolbox
-from service.workspace import Request, Workspace
+from service.workspace import Workspace
 
 log = logging.getLogger(__name__)
 

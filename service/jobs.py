@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 
@@ -31,7 +32,7 @@ from service.queue import (
     dbos_url,
     delivery_id,
 )
-from service.workspace import Workspace
+from service.request import read_request
 
 
 class Jobs:
@@ -156,6 +157,29 @@ class Jobs:
             self._client.cancel_workflow(target)
         return f"job {job_id} cancelled"
 
+    def oldest_unfinished(self) -> datetime | None:
+        """When the oldest job or delivery that has not ended was created."""
+        times = [
+            workflow.created_at
+            for name in (ANALYSIS_WORKFLOW, DELIVERY_WORKFLOW)
+            for workflow in self._client.list_workflows(name=name, status=list(ACTIVE))
+            if workflow.created_at is not None
+        ]
+        return datetime.fromtimestamp(min(times) / 1000, UTC) if times else None
+
+    def forget_ended(self, older_than: timedelta) -> list[str]:
+        """Delete the rows of jobs that ended, with all deliveries, that long ago; return them."""
+        cutoff_ms = (datetime.now(UTC) - older_than).timestamp() * 1000
+        deliveries = self._deliveries()
+        forgotten: list[str] = []
+        for view in self.recent(limit=100_000):
+            rows = [*self._attempts(view.id), *deliveries.get(view.id, [])]
+            if any(w.status in ACTIVE or (w.updated_at or 0) > cutoff_ms for w in rows):
+                continue
+            self._client.delete_workflows([w.workflow_id for w in rows])
+            forgotten.append(view.id)
+        return forgotten
+
     def _enqueue(self, queue: str, workflow: str, workflow_id: str, args: tuple[str, ...]) -> None:
         options: EnqueueOptions = {
             "queue_name": queue,
@@ -213,9 +237,7 @@ class Jobs:
 
     def _request_facts(self, job_id: str) -> tuple[int | None, str | None]:
         folder = self._folder / job_id
-        if not (folder / "request.json").is_file():
-            return None, None
         with suppress(ValueError, OSError):
-            request = Workspace(folder).request()
+            request = read_request(folder)
             return len(request.files), request.SeriesInstanceUID
         return None, None

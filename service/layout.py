@@ -15,3 +15,8 @@ def images_folder(config: Config) -> Path:
 def jobs_folder(config: Config) -> Path:
     """One workspace per job."""
     return config.node.spool / "jobs"
+
+
+def ledger_file(config: Config) -> Path:
+    """What each destination has received."""
+    return config.node.spool / "deliveries.sqlite"

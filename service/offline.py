@@ -12,8 +12,9 @@ from inference import UnreadableInput
 from service.config import Config
 from service.errors import UsageError
 from service.pipeline import Analysis, Progress
+from service.request import Request
 from service.toolbox import Toolbox
-from service.workspace import Request, Workspace
+from service.workspace import Workspace
 from sr_writer import Findings
 
 

@@ -27,9 +27,10 @@ from inference import CTVolume, NotAnalysable, Notice, Segmentation, SpineReport
 from inference.analysis import measure_segmentation, segmentation_from_labels
 from inference.loading import load_dicom, load_files
 from inference.nifti import load_labels, load_nifti
+from service.request import Request
 from service.steps import STEPS
 from service.toolbox import SOFTWARE, Toolbox
-from service.workspace import Request, Workspace
+from service.workspace import Workspace
 from sr_writer import (
     Findings,
     assemble,

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns as wide as their widest cell; the first is left-aligned, numbers are right-aligned."""
+    """Columns as wide as their widest cell; numbers are right-aligned."""
     widths = [max(len(row[c]) for row in [header, *rows]) for c in range(len(header))]
     lines = [_line(header, widths), "  ".join("-" * width for width in widths)]
     return "\n".join([*lines, *(_line(row, widths) for row in rows)])

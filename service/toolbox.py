@@ -16,6 +16,23 @@ from sr_writer import SoftwareIdentity, WriterSettings
 SOFTWARE = SoftwareIdentity(name="spinenode", version=version("spinenode"))
 
 
+def configured_segmenter(config: Config) -> Segmenter:
+    """Load the configured model.
+
+    Raises
+    ------
+    ModelUnavailable
+        If weights, digest or device cannot be used.
+    """
+    settings = config.inference
+    return load_segmenter(
+        weights=settings.weights,
+        sha256=settings.weights_sha256 or None,
+        device=settings.device,
+        threads=settings.threads or None,
+    )
+
+
 @dataclass(frozen=True)
 class Toolbox:
     """Segmenter, texture preset and writer settings of one configuration."""
@@ -25,10 +42,7 @@ class Toolbox:
     @cached_property
     def segmenter(self) -> Segmenter:
         """The model, loaded at first use."""
-        settings = self.config.inference
-        return load_segmenter(
-            weights=settings.weights, device=settings.device, threads=settings.threads
-        )
+        return configured_segmenter(self.config)
 
     @property
     def preset(self) -> str:
@@ -43,6 +57,7 @@ class Toolbox:
             seg_encoding=writer.seg_encoding,
             organisation=writer.organisation,
             uid_root=writer.uid_root or None,
+            configuration=self.configuration_digest,
             created=created,
         )
 

@@ -6,7 +6,7 @@ import platform
 from importlib.metadata import version
 
 import texture
-from inference.weights import WEIGHTS_SHA256
+from inference.weights import RELEASED
 
 _LIBRARIES = ("torch", "pydicom", "pynetdicom", "highdicom", "dbos", "numpy", "scipy", "numba")
 
@@ -16,7 +16,7 @@ def versions() -> dict[str, str | list[str]]:
     facts: dict[str, str | list[str]] = {
         "spinenode": version("spinenode"),
         "python": platform.python_version(),
-        "weights_sha256": WEIGHTS_SHA256,
+        "weights_sha256": RELEASED.sha256,
         "presets": sorted(texture.PRESETS),
     }
     facts.update({name: version(name) for name in _LIBRARIES})

@@ -7,7 +7,6 @@ the middle is simply run again. Nothing here is named after a patient.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -25,30 +24,9 @@ from inference import (
     SpineReport,
     VertebraMeasurement,
 )
-from sr_writer import Findings, WrittenObject, findings_from_json
+from service.request import REQUEST_FILE, Request, encode_request, read_request, write_whole
+from sr_writer import Findings, WrittenObject
 from texture.report import TextureReport
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is to be analysed.
-
-    Attributes
-    ----------
-    files
-        The CT files of one series; for `analyze` the single path given on the command line.
-    created
-        ISO 8601 time of the request; results carry it, so that a re-run writes the same bytes.
-    mask
-        A label map in VerSe labels that replaces the network, or None.
-    """
-
-    job_id: str
-    files: tuple[Path, ...]
-    created: str
-    mask: Path | None = None
-    StudyInstanceUID: str | None = None
-    SeriesInstanceUID: str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +42,6 @@ class _MeasuredFacts:
     warnings: tuple[Notice, ...]
 
 
-_REQUEST = TypeAdapter(Request)
 _SEGMENTATION = TypeAdapter(_SegmentationFacts)
 _MEASURED = TypeAdapter(_MeasuredFacts)
 _TEXTURE = TypeAdapter(TextureReport)
@@ -91,15 +68,17 @@ class Workspace:
 
     def put_request(self, request: Request) -> None:
         """Keep the request."""
-        self._put("request.json", _REQUEST.dump_json(request))
+        write_whole(
+            self.folder / REQUEST_FILE, lambda stream: stream.write(encode_request(request))
+        )
 
     def has_request(self) -> bool:
         """Whether a request is kept."""
-        return (self.folder / "request.json").is_file()
+        return (self.folder / REQUEST_FILE).is_file()
 
     def request(self) -> Request:
         """Return the request kept before."""
-        return _REQUEST.validate_json((self.folder / "request.json").read_bytes())
+        return read_request(self.folder)
 
     def put_segmentation(self, segmentation: Segmentation) -> None:
         """Keep masks (compressed arrays) and what was said about them."""
@@ -107,7 +86,7 @@ class Workspace:
         def write(stream: BinaryIO) -> None:
             np.savez_compressed(stream, labels=segmentation.labels, bodies=segmentation.bodies)
 
-        _write_whole(self.folder / "masks.npz", write)
+        write_whole(self.folder / "masks.npz", write)
         facts = _SegmentationFacts(
             segmentation.vertebrae, segmentation.model, segmentation.warnings
         )
@@ -165,7 +144,7 @@ class Workspace:
 
     def findings(self) -> Findings:
         """Return what the result files say."""
-        return findings_from_json(json.loads((self.results / "findings.json").read_bytes()))
+        return Findings.from_json(json.loads((self.results / "findings.json").read_bytes()))
 
     def put_timing(self, step: str, seconds: float) -> None:
         """Keep how long a step took."""
@@ -190,13 +169,4 @@ class Workspace:
         (self.folder / "masks.npz").unlink(missing_ok=True)
 
     def _put(self, name: str, content: bytes) -> None:
-        _write_whole(self.folder / name, lambda stream: stream.write(content))
-
-
-def _write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as stream:
-        write(stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.rename(path)
+        write_whole(self.folder / name, lambda stream: stream.write(content))

@@ -1,0 +1,64 @@
+"""What is to be analysed, as the workspace of a job keeps it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from pydantic import TypeAdapter
+
+REQUEST_FILE = "request.json"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be analysed.
+
+    Attributes
+    ----------
+    files
+        The CT files of one series; for `analyze` the single path given on the command line.
+    created
+        ISO 8601 time of the request; results carry it, so that a re-run writes the same bytes.
+    mask
+        A label map in VerSe labels that replaces the network, or None.
+    """
+
+    job_id: str
+    files: tuple[Path, ...]
+    created: str
+    mask: Path | None = None
+    StudyInstanceUID: str | None = None
+    SeriesInstanceUID: str | None = None
+
+
+_REQUEST = TypeAdapter(Request)
+
+
+def encode_request(request: Request) -> bytes:
+    """JSON of a request."""
+    return _REQUEST.dump_json(request)
+
+
+def read_request(folder: Path) -> Request:
+    """Read the request kept in the workspace `folder`.
+
+    Raises
+    ------
+    OSError, ValueError
+        If there is none, or none that can be understood.
+    """
+    return _REQUEST.validate_json((folder / REQUEST_FILE).read_bytes())
+
+
+def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Let `write` make a file that appears whole or not at all."""
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("wb") as stream:
+        write(stream)
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.rename(path)
