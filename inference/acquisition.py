@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydicom import Dataset
 
 from inference.dicom_files import DicomHeader
-from inference.headers import number, text
+from inference.headers import element_value, number, text
 from inference.volume import Acquisition
 
 _GROUP_SEQUENCES = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
@@ -14,7 +14,6 @@ _MACROS = (
     "CTReconstructionSequence",
     "CTAcquisitionDetailsSequence",
     "PixelMeasuresSequence",
-    "ContrastBolusUsageSequence",
 )
 
 
@@ -43,12 +42,13 @@ def _places(dataset: Dataset) -> list[Dataset]:
     """Return the data set, then the macros of the shared and of the first frame's groups."""
     places = [dataset]
     for sequence in _GROUP_SEQUENCES:
-        groups = dataset.get(sequence)
+        groups = element_value(dataset, sequence)
         if groups:
-            places.extend(groups[0][m][0] for m in _MACROS if groups[0].get(m))
-    agents = dataset.get("ContrastBolusAgentSequence")
-    if agents and not dataset.get("ContrastBolusAgent") and agents[0].get("CodeMeaning"):
+            macros = (element_value(groups[0], keyword) for keyword in _MACROS)
+            places.extend(items[0] for items in macros if items)
+    agents = element_value(dataset, "ContrastBolusAgentSequence")
+    if agents and (meaning := text(agents[0], "CodeMeaning")):
         named = Dataset()
-        named.ContrastBolusAgent = str(agents[0].CodeMeaning)
+        named.ContrastBolusAgent = meaning
         places.append(named)
     return places

@@ -114,7 +114,7 @@ def read_headers(paths: Sequence[Path]) -> tuple[list[DicomHeader], list[Path]]:
         try:
             header = _read_header(path)
         except PARSE_ERRORS as error:
-            raise _damaged(path, number, len(paths), type(error).__name__) from error
+            raise _damaged(path, number, len(paths)) from error
         if header is None:
             foreign.append(path)
         else:
@@ -125,8 +125,8 @@ def read_headers(paths: Sequence[Path]) -> tuple[list[DicomHeader], list[Path]]:
     return headers, foreign
 
 
-def _damaged(path: Path, number: int, count: int, why: str) -> UnreadableInput:
-    return UnreadableInput(f"file {number} of {count} ({path.name}) is damaged or truncated: {why}")
+def _damaged(path: Path, number: int, count: int) -> UnreadableInput:
+    return UnreadableInput(f"file {number} of {count} ({path.name}) is damaged or truncated")
 
 
 def _refuse_damaged(
@@ -135,16 +135,20 @@ def _refuse_damaged(
     """A slice whose bytes are gone must not pass as a text file beside the series."""
     siblings = {header.path.suffix.lower() for header in headers}
     for path in foreign:
-        if path.name.startswith(".") or path.name.upper() == "DICOMDIR":
+        if _is_foreign_by_name(path):
             continue
         suffix = path.suffix.lower()
         lost = suffix in siblings and not path.read_bytes()[:_PREAMBLE].strip(b"\0")
         if suffix in DICOM_SUFFIXES or lost:
-            raise _damaged(path, paths.index(path) + 1, len(paths), "no DICOM header")
+            raise _damaged(path, paths.index(path) + 1, len(paths))
+
+
+def _is_foreign_by_name(path: Path) -> bool:
+    return path.name.startswith(".") or path.name.upper() == "DICOMDIR"
 
 
 def _read_header(path: Path) -> DicomHeader | None:
-    if path.name.startswith("."):
+    if _is_foreign_by_name(path):
         return None
     with path.open("rb") as file:
         if not _looks_like_dicom(file.read(_PREAMBLE + 4)):

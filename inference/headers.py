@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydicom import Dataset
 from pydicom.uid import UID
@@ -91,12 +92,31 @@ class FrameHeader:
     rescale: ModalityRescale
 
 
+def element_value(dataset: Dataset, keyword: str) -> Any:
+    """Value of an element; None if it is absent or its text is no value of its VR.
+
+    Raises
+    ------
+    UnreadableInput
+        If its VR is unknown, which only damaged bytes have.
+    """
+    try:
+        return dataset.get(keyword)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    except (NotImplementedError, KeyError) as error:
+        name = Path(str(getattr(dataset, "filename", "") or "a sequence item")).name
+        raise UnreadableInput(
+            f"{name}: {keyword} has an unknown VR, the file is damaged"
+        ) from error
+
+
 def floats(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...] | None:
     """`count` finite numbers of an element, or None if absent, malformed or of another count."""
+    value = element_value(dataset, keyword)
+    if value is None:
+        return None
     try:
-        value = dataset.get(keyword)
-        if value is None:
-            return None
         values = tuple(float(part) for part in ([value] if count == 1 else value))
     except (TypeError, ValueError, OverflowError):
         return None
@@ -111,10 +131,7 @@ def number(dataset: Dataset, keyword: str) -> float | None:
 
 def text(dataset: Dataset, keyword: str) -> str | None:
     """Return an element as stripped text (several values joined by a backslash), or None."""
-    try:
-        value = dataset.get(keyword)
-    except (TypeError, ValueError):
-        return None
+    value = element_value(dataset, keyword)
     if value is None or value == "":
         return None
     joined = value if isinstance(value, str) else "\\".join(map(str, _as_list(value)))

@@ -14,6 +14,7 @@ from inference.headers import (
     FrameHeader,
     ModalityRescale,
     PixelLocation,
+    element_value,
     frame_count,
     image_type,
     pixel_format_of,
@@ -27,7 +28,7 @@ _EMPTY = Dataset()
 
 def is_multi_frame(header: DicomHeader) -> bool:
     """Whether the object keeps its geometry in functional groups."""
-    return "PerFrameFunctionalGroupsSequence" in header.dataset
+    return bool(element_value(header.dataset, "PerFrameFunctionalGroupsSequence"))
 
 
 def frames_of(header: DicomHeader) -> list[FrameHeader]:
@@ -40,13 +41,13 @@ def frames_of(header: DicomHeader) -> list[FrameHeader]:
     """
     dataset = header.dataset
     count = frame_count(header)
-    per_frame = dataset.PerFrameFunctionalGroupsSequence
+    per_frame = element_value(dataset, "PerFrameFunctionalGroupsSequence")
     if len(per_frame) != count:
         raise UnreadableInput(
             f"{header.path.name}: PerFrameFunctionalGroupsSequence has {len(per_frame)} items"
             f" for NumberOfFrames {count}"
         )
-    shared_items = dataset.get("SharedFunctionalGroupsSequence") or [_EMPTY]
+    shared_items = element_value(dataset, "SharedFunctionalGroupsSequence") or [_EMPTY]
     pixel_format = pixel_format_of(header)
     object_image_type = image_type(dataset)
     offsets = _extended_offsets(dataset)
@@ -88,7 +89,7 @@ class _Groups:
     def macro(self, keyword: str) -> Dataset:
         """First item of a macro's sequence; empty if the macro is absent."""
         for groups in (self._per_frame, self._shared):
-            items = groups.get(keyword)
+            items = element_value(groups, keyword)
             if items:
                 return items[0]
         return _EMPTY
@@ -99,6 +100,6 @@ def _rescale(groups: _Groups, dataset: Dataset) -> ModalityRescale:
 
 
 def _extended_offsets(dataset: Dataset) -> tuple[bytes, bytes] | None:
-    offsets = dataset.get("ExtendedOffsetTable")
-    lengths = dataset.get("ExtendedOffsetTableLengths")
+    offsets = element_value(dataset, "ExtendedOffsetTable")
+    lengths = element_value(dataset, "ExtendedOffsetTableLengths")
     return (offsets, lengths) if offsets and lengths else None

@@ -77,7 +77,7 @@ def stored_frames(frames: Sequence[FrameHeader]) -> Iterator[tuple[int, StoredAr
         by_path.setdefault(frame.path, []).append(index)
     for number, (path, indices) in enumerate(by_path.items(), start=1):
         wanted = {frames[index].location.frame_index: index for index in indices}
-        where = f"file {number} of {len(by_path)} ({path.name})"
+        where = f"{path.name} (file {number} of {len(by_path)} along the slice normal)"
         yield from _frames_of_file(frames[indices[0]], wanted, where)
 
 

@@ -18,7 +18,14 @@ from pydicom.uid import (
 from inference import multiframe
 from inference.dicom_files import DicomHeader
 from inference.errors import NotAnalysable
-from inference.headers import FrameHeader, frame_count, image_type, single_frame, text
+from inference.headers import (
+    FrameHeader,
+    element_value,
+    frame_count,
+    image_type,
+    single_frame,
+    text,
+)
 from inference.volume import Notice
 
 MIN_SLICES = 8
@@ -162,7 +169,7 @@ def choose_stack(frames: Sequence[FrameHeader]) -> tuple[list[FrameHeader], list
 
 def _is_ct(header: DicomHeader) -> bool:
     modality = text(header.dataset, "Modality")
-    return header.dataset.get("SOPClassUID") in _CT_CLASSES and modality in (None, "CT")
+    return element_value(header.dataset, "SOPClassUID") in _CT_CLASSES and modality in (None, "CT")
 
 
 def _kinds(headers: Sequence[DicomHeader]) -> str:
@@ -174,7 +181,7 @@ def _kinds(headers: Sequence[DicomHeader]) -> str:
 
 
 def _class_name(header: DicomHeader) -> str:
-    uid = header.dataset.get("SOPClassUID")
+    uid = element_value(header.dataset, "SOPClassUID")
     return "no SOPClassUID" if uid is None else str(getattr(uid, "name", uid))
 
 
