@@ -41,12 +41,12 @@ class Caller:
     @property
     def called_ae_title(self) -> str:
         """Called AE title, bytes 11 to 26 of the PDU."""
-        return self.first_pdu[10:26].decode("ascii", "replace").strip("\0 ")
+        return _ae_title(self.first_pdu[10:26])
 
     @property
     def calling_ae_title(self) -> str:
         """Calling AE title, bytes 27 to 42 of the PDU."""
-        return self.first_pdu[26:42].decode("ascii", "replace").strip("\0 ")
+        return _ae_title(self.first_pdu[26:42])
 
     def reject(self, rejection: Rejection) -> None:
         """Answer A-ASSOCIATE-RJ; a peer that is gone already does not matter."""
@@ -105,6 +105,12 @@ class Doorway:
         if self._tls is None:
             return connection
         return self._tls.wrap_socket(connection, server_side=True)
+
+
+def _ae_title(field: bytes) -> str:
+    # AE titles reach logs and metrics: whatever is no printable ASCII shows as a question mark.
+    text = field.decode("ascii", "replace").strip("\0 ")
+    return "".join(each if " " <= each <= "~" else "?" for each in text)
 
 
 def _read_associate_rq(connection: socket.socket, deadline: float) -> bytes:

@@ -7,6 +7,7 @@ torn data set costs one bounded pass and ends in `NotAcceptable` (PS3.5 Sections
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from dataclasses import dataclass
@@ -19,7 +20,8 @@ UNDEFINED_LENGTH = 0xFFFFFFFF
 LONG_VRS = frozenset((b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN"))
 LONG_VRS_TEXT = frozenset((b"UR", b"UT", b"UV"))
 MAX_NESTING = 64
-MAX_UID_LENGTH = 64
+# Wider than PS3.5 Section 9.1 (some devices use letters), but nothing that could forge a log line.
+UID_TEXT = re.compile(r"[0-9A-Za-z._-]{1,64}")
 INFLATED_HEADER_BYTES = 4 * 2**20
 
 ITEM = 0xFFFEE000
@@ -77,8 +79,8 @@ def _uid(values: dict[int, str], tag: int, keyword: str) -> str:
     value = values.get(tag, "")
     if not value:
         raise NotAcceptable(STATUS_DATA_SET_MISMATCH, f"{keyword} is missing or empty")
-    if len(value) > MAX_UID_LENGTH:
-        raise NotAcceptable(STATUS_DATA_SET_MISMATCH, f"{keyword} is longer than 64")
+    if UID_TEXT.fullmatch(value) is None:
+        raise NotAcceptable(STATUS_DATA_SET_MISMATCH, f"{keyword} is not a UID")
     return value
 
 

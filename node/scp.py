@@ -100,7 +100,9 @@ class StorageScp:
         """Abort an association whose data set outgrows the limit, before memory does."""
         message = event.assoc.dimse.message
         data_set = None if message is None else message.data_set
-        if data_set is None or data_set.tell() <= self._limits.max_instance_bytes:
+        if data_set is None:
+            return
+        if data_set.tell() + event.pdu.pdu_length <= self._limits.max_instance_bytes:
             return
         LOG.error("data set beyond %d bytes; association aborted", self._limits.max_instance_bytes)
         # Evt19 (invalid PDU) is what the state machine answers with A-ABORT (PS3.8 Table 9-10).

@@ -66,6 +66,7 @@ class Spool:
 
     def __init__(self, settings: SpoolSettings) -> None:
         self.root = settings.root.resolve()
+        self.closed = False
         self._min_free_bytes = int(settings.min_free_gib * 2**30)
         make_directory(self.root / "incoming")
         self._ownership = _own(self.root / "owner.lock")
@@ -76,7 +77,10 @@ class Spool:
         self._series_locks = tuple(threading.Lock() for _ in range(LOCK_STRIPES))
 
     def close(self) -> None:
-        """Close the index and give up the folder."""
+        """Close the index and give up the folder; closing twice is harmless."""
+        if self.closed:
+            return
+        self.closed = True
         self.index.close()
         os.close(self._ownership)
 
