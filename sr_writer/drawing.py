@@ -34,9 +34,7 @@ class Page:
     def __init__(self, width: int, height: int) -> None:
         self.width = width
         self.height = height
-        self.figure = Figure(
-            figsize=(width / _DPI, height / _DPI), dpi=_DPI, facecolor=BACKGROUND
-        )
+        self.figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI, facecolor=BACKGROUND)
         self._canvas = FigureCanvasAgg(self.figure)
 
     def text(
@@ -97,8 +95,9 @@ class Page:
 
     def rgb(self) -> RGBArray:
         """Render to uint8 (rows, columns, 3)."""
-        self._canvas.draw()
-        return np.asarray(self._canvas.buffer_rgba())[..., :3].copy()
+        self._canvas.draw()  # type: ignore[no-untyped-call]
+        rgba = self._canvas.buffer_rgba()  # type: ignore[no-untyped-call]
+        return np.asarray(rgba)[..., :3].copy()
 
 
 def spread(positions: list[float], gap: float, low: float, high: float) -> list[float]:

@@ -45,9 +45,7 @@ def save_picture(picture: RGBArray, path: Path) -> None:
     write_atomically(path, lambda file: image.save(file, "PNG"))
 
 
-def write_findings(
-    findings: Findings, written: tuple[WrittenObject, ...], out: Path
-) -> Findings:
+def write_findings(findings: Findings, written: tuple[WrittenObject, ...], out: Path) -> Findings:
     """Write findings.json and features.csv, the objects written named under ``outputs``.
 
     The caller may call this again once it knows all timings.

@@ -141,8 +141,7 @@ def _vertebra(
         else HUFindings(),
         bmd_mg_cm3=rounded_bmd(texture.bmd_mg_cm3) if texture else None,
         features={
-            key: significant(texture.features.get(key)) if texture else None
-            for key in FEATURE_KEYS
+            key: significant(texture.features.get(key)) if texture else None for key in FEATURE_KEYS
         },
         flags=tuple(measurement.flags),
         height_uncertainty_mm=rounded(measurement.height_uncertainty_mm, 2),
@@ -164,9 +163,7 @@ def _unavailable(vertebra: VertebraFindings, given: dict[str, str]) -> dict[str,
         "bmd_mg_cm3": vertebra.bmd_mg_cm3,
     }
     reasons = {
-        field: given.get(field, NO_REASON_GIVEN)
-        for field, value in values.items()
-        if value is None
+        field: given.get(field, NO_REASON_GIVEN) for field, value in values.items() if value is None
     }
     missing = [key for key in FEATURE_KEYS if finite(vertebra.features[key]) is None]
     if len(missing) == len(FEATURE_KEYS):

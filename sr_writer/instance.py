@@ -82,7 +82,7 @@ def stamp(ds: Dataset, kind: ObjectKind, context: ResultContext) -> None:
     ds.ManufacturerModelName = findings.software_name
     ds.DeviceSerialNumber = context.uids.device()[-16:]
     ds.SoftwareVersions = findings.software_version
-    if kind.Modality not in ("SR", "KO"):
+    if kind.Modality not in ("SR", "KO", "DOC"):
         ds.BodyPartExamined = BODY_PART
     institution = context.settings.organisation or str(header.get("InstitutionName") or "")
     if institution:

@@ -24,9 +24,7 @@ def draw_overview(findings: Findings, volume: CTVolume, segmentation: Segmentati
     """Return the picture of an analysed study, uint8 (rows, columns, 3)."""
     page = Page(WIDTH, HEIGHT)
     _draw_title(page, findings)
-    available = Box(
-        _MARGIN, _TOP, WIDTH - _TABLE_WIDTH - 2 * _MARGIN, HEIGHT - _TOP - _BOTTOM
-    )
+    available = Box(_MARGIN, _TOP, WIDTH - _TABLE_WIDTH - 2 * _MARGIN, HEIGHT - _TOP - _BOTTOM)
     panels = make_panels(findings, volume, segmentation)
     draw_panels(page, available, panels, findings)
     _draw_table(page, findings)

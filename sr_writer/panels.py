@@ -126,12 +126,14 @@ def _draw_structure(
 
 
 def _draw_letters(page: Page, place: Box, letters: tuple[str, str]) -> None:
-    middle_x, middle_y = place.left + place.width / 2, place.top + place.height / 2
-    centred = {"ha": "center", "va": "center", "weight": "bold"}
-    page.text((middle_x, place.top - 11), "H", 15, MUTED, **centred)
-    page.text((middle_x, place.top + place.height + 11), "F", 15, MUTED, **centred)
-    page.text((place.left - 11, middle_y), letters[0], 15, MUTED, **centred)
-    page.text((place.left + place.width + 11, middle_y), letters[1], 15, MUTED, **centred)
+    above, below = place.top - 11, place.top + place.height + 11
+    middle, right = place.left + place.width / 2, place.left + place.width
+    style = {"va": "center", "weight": "bold"}
+    page.text((middle, above), "H", 15, MUTED, ha="center", **style)
+    page.text((middle, below), "F", 15, MUTED, ha="center", **style)
+    for y in (above, below):
+        page.text((place.left, y), letters[0], 15, MUTED, ha="left", **style)
+        page.text((right, y), letters[1], 15, MUTED, ha="right", **style)
 
 
 def _draw_scale_bar(page: Page, place: Box, mm_per_pixel: float) -> None:

@@ -155,7 +155,7 @@ def _mean_hu(volume: CTVolume, index: FloatArray, plane: SheetPlane) -> npt.NDAr
 
 def _inside(index: FloatArray, shape: tuple[int, int, int]) -> npt.NDArray[np.bool_]:
     upper = np.array(shape) - 0.5
-    return ((index >= -0.5) & (index < upper)).all(axis=-1)
+    return np.asarray(((index >= -0.5) & (index < upper)).all(axis=-1))
 
 
 def _nearest(mask: LabelArray, index: FloatArray) -> LabelArray:

@@ -157,9 +157,7 @@ def _qualitative(context: ResultContext) -> Dataset:
     if context.settings.predecessor is not None:
         lines.append("This report supersedes an earlier report of the same series.")
     lines.append(f"Made by {wording.model_text(findings)}.")
-    items = [
-        text_item(CONTAINS, codes.COMMENT, wording.ascii_text(line)) for line in lines if line
-    ]
+    items = [text_item(CONTAINS, codes.COMMENT, wording.ascii_text(line)) for line in lines if line]
     return with_children(container_item(CONTAINS, codes.QUALITATIVE_EVALUATIONS, []), items)
 
 

@@ -120,9 +120,7 @@ def _region(
 
 def _number(measurement: Measurement) -> Dataset:
     concept, value, unit, derivation = measurement
-    modifiers = (
-        [code_item(HAS_CONCEPT_MOD, codes.DERIVATION, derivation)] if derivation else []
-    )
+    modifiers = [code_item(HAS_CONCEPT_MOD, codes.DERIVATION, derivation)] if derivation else []
     return number_item(concept, value if value is not None else 0, unit, modifiers)
 
 

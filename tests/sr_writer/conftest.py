@@ -72,6 +72,10 @@ def sagittal_affine(shape, spacing=(2.0, 1.0, 1.0)):
     return affine
 
 
+def _unchanged(ds: Dataset) -> None:
+    del ds
+
+
 def _header(sop_class: str, uid: str) -> Dataset:
     ds = Dataset()
     ds.file_meta = FileMetaDataset()
@@ -94,8 +98,10 @@ def _geometry(affine, k):
     row_mm, column_mm = np.linalg.norm(rows_axis), np.linalg.norm(columns_axis)
     orientation = [*(columns_axis / column_mm), *(rows_axis / row_mm)]
     position = affine[:3, 3] + k * affine[:3, 0]
+
     def text(v):
         return f"{v + 0.0:.8g}"
+
     return (
         [text(v) for v in orientation],
         [text(v) for v in position],
@@ -246,7 +252,7 @@ def make_case(tmp_path):
         affine=None,
         enhanced=None,
         fractured=(VertebraLevel.L1,),
-        change=lambda ds: None,
+        change=_unchanged,
     ) -> Case:
         affine = axial_affine(shape) if affine is None else affine
         labels, bodies, centroids = spine_labels(shape, affine, levels)

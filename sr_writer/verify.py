@@ -1,0 +1,118 @@
+"""The last gate before sending: every object is read again from its bytes and compared.
+
+Writers do not share code with this check where it matters: voxels are unpacked and placed by the
+standard's formulas, not by the library that packed them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+
+from inference.report import Segmentation
+from inference.volume import CTVolume
+from sr_writer.errors import VerificationFailed
+from sr_writer.files import WrittenObject
+from sr_writer.findings_schema import Findings
+from sr_writer.verify_seg import verify_seg
+from sr_writer.verify_sr import verify_sr
+
+
+def verify_outputs(
+    written: tuple[WrittenObject, ...],
+    findings: Findings,
+    volume: CTVolume,
+    segmentation: Segmentation,
+) -> None:
+    """Re-read what was written and compare it with what was found.
+
+    Parameters
+    ----------
+    written
+        From `write_outputs`; also a subset of it.
+
+    Raises
+    ------
+    VerificationFailed
+        At the first difference: the objects must not be sent.
+    """
+    objects = {item.kind: _read(item) for item in written}
+    for item in written:
+        _verify_identity(objects[item.kind], item, volume)
+    segments = None
+    if "seg" in objects:
+        segments = verify_seg(objects["seg"], findings, volume, segmentation.labels)
+    if "sr" in objects:
+        verify_sr(objects["sr"], findings, volume, segments)
+    if "overview" in objects:
+        _verify_picture(objects["overview"])
+    if "pdf" in objects:
+        _verify_pdf(objects["pdf"])
+    if "key_images" in objects and not findings.flagged:
+        raise VerificationFailed("key_images", "written although no level is flagged")
+    known = {frame.SOPInstanceUID for frame in volume.source.frames}
+    known |= {item.SOPInstanceUID for item in written}
+    for kind, ds in objects.items():
+        _verify_references(kind, ds, known)
+
+
+def _read(item: WrittenObject) -> Dataset:
+    try:
+        return pydicom.dcmread(item.path)
+    except (OSError, InvalidDicomError) as error:
+        raise VerificationFailed(item.kind, f"cannot be read back: {error!r}") from error
+
+
+def _verify_identity(ds: Dataset, item: WrittenObject, volume: CTVolume) -> None:
+    expected = {
+        "SOPClassUID": item.SOPClassUID,
+        "SOPInstanceUID": item.SOPInstanceUID,
+        "SeriesInstanceUID": item.SeriesInstanceUID,
+        "StudyInstanceUID": volume.source.StudyInstanceUID,
+    }
+    for keyword, value in expected.items():
+        if str(ds.get(keyword)) != str(value):
+            raise VerificationFailed(item.kind, f"{keyword} is not the one expected")
+    if str(ds.SeriesInstanceUID) == volume.source.SeriesInstanceUID:
+        raise VerificationFailed(item.kind, "would be stored in the source series")
+
+
+def _verify_picture(ds: Dataset) -> None:
+    expected = int(ds.Rows) * int(ds.Columns) * 3
+    if len(ds.PixelData) not in (expected, expected + expected % 2):
+        raise VerificationFailed(
+            "overview", f"{len(ds.PixelData)} bytes of pixels, expected {expected}"
+        )
+
+
+def _verify_pdf(ds: Dataset) -> None:
+    document = ds.EncapsulatedDocument[: int(ds.EncapsulatedDocumentLength)]
+    if not (document.startswith(b"%PDF-") and document.rstrip().endswith(b"%%EOF")):
+        raise VerificationFailed("pdf", "the encapsulated document is no complete PDF")
+
+
+def _verify_references(kind: str, ds: Dataset, known: set[str]) -> None:
+    """Every instance an object refers to exists; in SR and KO it is also listed as evidence."""
+    content = set(_referenced(ds.get("ContentSequence", [])))
+    evidence = set(_referenced(ds.get("CurrentRequestedProcedureEvidenceSequence", [])))
+    others = {uid for key in _SEG_REFERENCES for uid in _referenced(ds.get(key, []))}
+    unknown = (content | evidence | others) - known
+    if unknown:
+        raise VerificationFailed(kind, f"refers to {len(unknown)} instances that do not exist")
+    if content - evidence:
+        raise VerificationFailed(kind, "refers to an instance that is not listed as evidence")
+
+
+_SEG_REFERENCES = ("ReferencedSeriesSequence", "PerFrameFunctionalGroupsSequence")
+
+
+def _referenced(items: list[Dataset]) -> Iterator[str]:
+    for item in items:
+        if "ReferencedSOPInstanceUID" in item:
+            yield str(item.ReferencedSOPInstanceUID)
+        for element in item:
+            if element.VR == "SQ":
+                yield from _referenced(list(element.value))
