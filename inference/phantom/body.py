@@ -218,9 +218,11 @@ def fit_heights(shape: BodyShape, target: Heights) -> BodyShape:
 
 def volumetric_centroid(shape: BodyShape) -> Vector:
     """Centre of mass of the body in the body frame, in mm (float64, 3)."""
-    x = np.arange(-shape.width_mm, shape.width_mm, 0.8, dtype=np.float32)
-    y = np.arange(-shape.depth_mm, shape.depth_mm, 0.8, dtype=np.float32)
-    z = np.arange(-shape.mean_height_mm - 16, shape.mean_height_mm + 16, 0.4, dtype=np.float32)
+    half_x, half_y = 0.68 * shape.width_mm, 0.68 * shape.depth_mm
+    bottom = -0.62 * max(shape.anterior_mm, shape.posterior_mm) - 4
+    x = np.arange(-half_x, half_x + 0.5, 1.0, dtype=np.float32)
+    y = np.arange(-half_y, half_y + 0.5, 1.0, dtype=np.float32)
+    z = np.arange(bottom, shape.dens_mm - bottom, 0.6, dtype=np.float32)
     gx, gy, gz = np.meshgrid(x, y, z, indexing="ij", sparse=True)
     coverage = np.clip(0.5 - body_sdf(shape, (gx, gy, gz)) / 0.8, 0, 1).astype(np.float64)
     total = coverage.sum()

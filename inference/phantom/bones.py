@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -11,12 +12,13 @@ from inference.phantom.anatomy import SpineAnatomy, Vertebra, disc_sdf
 from inference.phantom.body import BodyShape, body_sdf
 from inference.phantom.grid import Box, Grid, crop, inner_box
 from inference.phantom.pelvis import hip_rods, ilium_sdf, sacral_canal_sdf, sacrum_sdf
-from inference.phantom.posterior import ARCH_FILLET_MM, arch_rods, canal_sdf
+from inference.phantom.posterior import ARCH_FILLET_MM, ArchShape, arch_rods, canal_sdf
 from inference.phantom.shapes import (
     FAR_MM,
     Capsule,
     Field,
     Points,
+    Vector,
     capsule_sdf,
     smooth_min,
 )
@@ -27,6 +29,7 @@ BODY_FILLET_MM = 2.0
 FACET_GAP_MM = 1.4
 """Width of the joint space that is kept between neighbouring bones."""
 _SKIN_MM = 3.0
+_RIB_REACH_MM = 20.0
 _UPRIGHT = np.eye(3)
 
 
@@ -77,18 +80,21 @@ def bone_fields(anatomy: SpineAnatomy, grid: Grid) -> BoneFields:
         _add_vertebra(fields, second, vertebra, grid)
     _add_sacrum(fields, anatomy, grid)
     for rib in anatomy.ribs:
-        _add_rods(fields.rib, rib.rods(), grid, (_UPRIGHT, np.zeros(3)))
+        near = grid.near(rib.path_lps_mm, _RIB_REACH_MM)
+        rods = tuple(rod for rod, a, b in zip(rib.rods(), near, near[1:], strict=False) if a | b)
+        _add_rods(fields.rib, rods, grid, (_UPRIGHT, np.zeros(3)))
     _add_pelvis(fields, anatomy, grid)
     _add_discs(fields, anatomy, grid)
     _cut_joints(fields, second)
     return fields
 
 
-def _vertebra_bounds(vertebra: Vertebra) -> tuple[npt.NDArray[np.float64], ...]:
-    body = vertebra.body
+@lru_cache(maxsize=512)
+def _reach(body: BodyShape, arch: ArchShape) -> tuple[Vector, Vector]:
+    """Corners, in the body frame, of the box that holds a vertebra."""
     corner = np.array([body.width_mm, body.depth_mm, body.mean_height_mm]) * 0.62 + 5
     low, high = -corner, corner + np.array([0, 0, body.dens_mm])
-    for rod in arch_rods(vertebra.arch):
+    for rod in arch_rods(arch):
         rod_low, rod_high = rod.bounds(_SKIN_MM)
         low, high = np.minimum(low, rod_low), np.maximum(high, rod_high)
     return low, high
@@ -96,7 +102,7 @@ def _vertebra_bounds(vertebra: Vertebra) -> tuple[npt.NDArray[np.float64], ...]:
 
 def _add_vertebra(fields: BoneFields, second: Field, vertebra: Vertebra, grid: Grid) -> None:
     frame = (vertebra.rotation, vertebra.center_lps_mm)
-    low, high = _vertebra_bounds(vertebra)
+    low, high = _reach(vertebra.body, vertebra.arch)
     box = grid.box(low, high, frame)
     if box is None:
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -44,17 +45,34 @@ class Grid:
         None where it misses the grid.
         """
         rotation, origin = frame
-        corners = np.array(np.meshgrid(*zip(low, high, strict=True))).reshape(3, -1)
-        lps = rotation @ corners + origin[:, None]
-        inverse = np.linalg.inv(self.affine_lps)
-        index = inverse[:3, :3] @ lps + inverse[:3, 3:]
-        margin = np.abs(inverse[:3, :3]).sum(axis=1) * self.margin_mm
-        first = np.maximum(np.ceil(index.min(axis=1) - margin), 0).astype(int)
-        last = np.minimum(np.floor(index.max(axis=1) + margin) + 1, self.shape_kji).astype(int)
-        if np.any(last <= first):
-            return None
-        k, j, i = (slice(int(a), int(b)) for a, b in zip(first, last, strict=True))
-        return k, j, i
+        inverse = self._inverse
+        turn = inverse[:3, :3] @ rotation
+        center = turn @ ((low + high) / 2) + inverse[:3, :3] @ origin + inverse[:3, 3]
+        reach = np.abs(turn) @ ((high - low) / 2) + self._index_reach(self.margin_mm)
+        first = np.ceil(center - reach)
+        last = np.floor(center + reach) + 1
+        slices = []
+        for start, stop, size in zip(first.tolist(), last.tolist(), self.shape_kji, strict=True):
+            begin, end = max(int(start), 0), min(int(stop), size)
+            if end <= begin:
+                return None
+            slices.append(slice(begin, end))
+        return slices[0], slices[1], slices[2]
+
+    def near(self, points_lps_mm: Vector, reach_mm: float) -> npt.NDArray[np.bool_]:
+        """Which of the points (n, 3) lie within `reach_mm` of the grid."""
+        inverse = self._inverse
+        index = points_lps_mm @ inverse[:3, :3].T + inverse[:3, 3]
+        reach = self._index_reach(reach_mm + self.margin_mm)
+        inside = (index >= -reach) & (index <= np.array(self.shape_kji) - 1 + reach)
+        return np.asarray(inside.all(axis=1))
+
+    @cached_property
+    def _inverse(self) -> npt.NDArray[np.float64]:
+        return np.linalg.inv(self.affine_lps)
+
+    def _index_reach(self, distance_mm: float) -> Vector:
+        return np.abs(self._inverse[:3, :3]).sum(axis=1) * distance_mm
 
     def local_points(self, box: Box, rotation: npt.NDArray[np.float64], origin: Vector) -> Points:
         """Coordinates of the box's voxels in a frame, three float32 arrays that broadcast.

@@ -7,6 +7,7 @@ mirror images.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -138,6 +139,7 @@ def _spinous_rods(arch: ArchShape, parts: _Proportions) -> list[Capsule]:
     return [blade, knob]
 
 
+@lru_cache(maxsize=512)
 def arch_rods(arch: ArchShape) -> tuple[Capsule, ...]:
     """Every rod of the arch, both sides."""
     parts = _REGIONS[arch.region]

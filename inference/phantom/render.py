@@ -27,8 +27,8 @@ from inference.phantom.torso import torso_tissue
 from inference.volume import Affine, HUArray, LabelArray
 
 SUBSLICE_MM = 0.8
-CHUNK_SLICES = 16
-"""Slices rendered at once, to bound the memory."""
+CHUNK_VOXELS = 4_000_000
+"""Voxels of sub-slices rendered at once, to bound the memory."""
 POINT_SPREAD_MM = 0.45
 """Standard deviation of the in-plane blur of a soft reconstruction kernel."""
 HU_RANGE = (-1024, 3071)
@@ -60,15 +60,17 @@ def render(
     scene = _Scene(anatomy, spec, trabecular_texture(rng), marker)
     hu = np.empty(shape_kji, np.int16)
     labels, bodies = np.empty(shape_kji, np.uint8), np.empty(shape_kji, np.uint8)
-    for first in range(0, shape_kji[0], CHUNK_SLICES):
-        last = min(first + CHUNK_SLICES, shape_kji[0])
+    whole = Grid(affine_lps, shape_kji)
+    chunk = max(1, CHUNK_VOXELS // (shape_kji[1] * shape_kji[2] * _subslices(whole)))
+    for first in range(0, shape_kji[0], chunk):
+        part = slice(first, min(first + chunk, shape_kji[0]))
         start = affine_lps.copy()
         start[:3, 3] += affine_lps[:3, 0] * first
-        grid = Grid(start, (last - first, shape_kji[1], shape_kji[2]))
-        labels[first:last], bodies[first:last] = label_maps(bone_fields(anatomy, grid))
-        chunk = _blurred(_slices(scene, grid), grid)
-        chunk += scanner_noise(rng, grid.shape_kji, spec.noise_hu, _spacing(grid)[1:])
-        hu[first:last] = np.clip(np.rint(chunk), *HU_RANGE).astype(np.int16)
+        grid = Grid(start, (part.stop - first, shape_kji[1], shape_kji[2]))
+        values, labels[part], bodies[part] = _slices(scene, grid)
+        values = _blurred(values, grid)
+        values += scanner_noise(rng, grid.shape_kji, spec.noise_hu, _spacing(grid)[1:])
+        hu[part] = np.clip(np.rint(values), *HU_RANGE).astype(np.int16)
     return RenderedPhantom(hu, labels, bodies)
 
 
@@ -77,22 +79,28 @@ def _spacing(grid: Grid) -> tuple[float, float, float]:
     return float(k), float(j), float(i)
 
 
-def _subdivided(grid: Grid) -> tuple[Grid, int]:
+def _subslices(grid: Grid) -> int:
+    """Sub-slices of one slice; odd, so that one of them is the slice's own plane."""
     count = max(1, ceil(_spacing(grid)[0] / SUBSLICE_MM - 1e-6))
+    return count + 1 - count % 2
+
+
+def _subdivided(grid: Grid) -> Grid:
+    count = _subslices(grid)
     affine = grid.affine_lps.copy()
     step = affine[:3, 0] / count
     affine[:3, 3] -= step * (count - 1) / 2
     affine[:3, 0] = step
     k, j, i = grid.shape_kji
-    return Grid(affine, (k * count, j, i)), count
+    return Grid(affine, (k * count, j, i))
 
 
-def _slices(scene: _Scene, grid: Grid) -> Field:
-    """HU without noise, each slice the mean of its sub-slices."""
+def _slices(scene: _Scene, grid: Grid) -> tuple[Field, LabelArray, LabelArray]:
+    """HU without noise, each slice the mean of its sub-slices, and the labels of its own plane."""
     tissue = torso_tissue(scene.anatomy, grid)
     soft = materials.soft_tissue_table()[tissue]
     soft = np.where(tissue == 0, table_hu(scene.anatomy, grid), soft)
-    fine, count = _subdivided(grid)
+    fine, count = _subdivided(grid), _subslices(grid)
     hu = np.repeat(soft, count, axis=0)
     fields = bone_fields(scene.anatomy, fine)
     width = float(np.mean(_spacing(fine)))
@@ -106,7 +114,9 @@ def _slices(scene: _Scene, grid: Grid) -> Field:
         radius = np.sqrt(points[0] ** 2 + points[1] ** 2 + points[2] ** 2)
         _fill(hu, np.broadcast_to(radius - MARKER_RADIUS_MM, hu.shape), width, materials.METAL_HU)
     k, j, i = grid.shape_kji
-    return hu.reshape(k, count, j, i).mean(axis=1)
+    labels, bodies = label_maps(fields)
+    own = slice(count // 2, None, count)
+    return hu.reshape(k, count, j, i).mean(axis=1), labels[own], bodies[own]
 
 
 def _covered(distance: Field, width: float) -> Field:
@@ -149,7 +159,9 @@ def _texture_at(texture: Field, grid: Grid, index: tuple[np.ndarray, ...]) -> Fi
     # tiles repeat; skewing them keeps the repeats from lining up in a slice
     lps[0] += np.float32(0.37) * lps[2]
     lps[1] += np.float32(0.23) * lps[0]
-    sampled = ndimage.map_coordinates(texture, lps / 0.8, order=1, mode="grid-wrap", prefilter=False)
+    sampled = ndimage.map_coordinates(
+        texture, lps / 0.8, order=1, mode="grid-wrap", prefilter=False
+    )
     return np.asarray(sampled, np.float32)
 
 

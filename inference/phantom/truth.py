@@ -97,9 +97,7 @@ def _entry(
     return entry
 
 
-def _share_inside(
-    vertebra: Vertebra, affine_lps: Affine, shape_kji: tuple[int, int, int]
-) -> float:
+def _share_inside(vertebra: Vertebra, affine_lps: Affine, shape_kji: tuple[int, int, int]) -> float:
     """Share of the body's bounding grid points (on the body) that lie in the field of view."""
     body = vertebra.body
     half = np.array([body.width_mm, body.depth_mm, body.mean_height_mm]) / 2
