@@ -17,7 +17,7 @@ DIRECTIONS_KJI: npt.NDArray[np.int64] = np.array(
 STEP_CLASS: npt.NDArray[np.int64] = np.abs(DIRECTIONS_KJI).sum(axis=1) - 1
 """Shape (13,): 0 for face, 1 for edge, 2 for corner neighbours."""
 
-_CLASS_WEIGHTS = {
+_CLASS_WEIGHTS: dict[str, npt.NDArray[np.float64]] = {
     "distance": np.sqrt(np.array([1.0, 2.0, 3.0])),
     "none": np.ones(3),
 }
@@ -30,4 +30,4 @@ def class_weights(weighting: Weighting) -> npt.NDArray[np.float64]:
 
 def direction_weights(weighting: Weighting) -> npt.NDArray[np.float64]:
     """Weight of each direction, shape (13,), in the order of `DIRECTIONS_KJI`."""
-    return np.asarray(class_weights(weighting)[STEP_CLASS])
+    return np.take(class_weights(weighting), STEP_CLASS)

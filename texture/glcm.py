@@ -51,7 +51,8 @@ def cooccurrence_matrix(counts: Counts, weighting: Weighting) -> npt.NDArray[np.
     weighted = face * weights[0] + edge * weights[1] + corner.astype(np.float64) * weights[2]
     matrix = np.zeros((counts.n_levels, counts.n_levels))
     matrix[np.tril_indices(counts.n_levels)] = weighted
-    return np.asarray(matrix + matrix.T)
+    matrix += matrix.T
+    return matrix
 
 
 def _from_sums(total: float, squares: float, logs: float) -> tuple[float, float] | None:
@@ -63,13 +64,14 @@ def _from_sums(total: float, squares: float, logs: float) -> tuple[float, float]
 def _entropy_terms(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """``w log2 w`` for small counts: most cells of a fine matrix hold one pair or two."""
     few = np.arange(_FEW, dtype=np.float64)
-    w = (
+    w: npt.NDArray[np.float64] = (
         few[:, None, None] * weights[0]
         + few[None, :, None] * weights[1]
         + few[None, None, :] * weights[2]
     )
     w[0, 0, 0] = 1.0
-    return w * np.log2(w)
+    terms: npt.NDArray[np.float64] = w * np.log2(w)
+    return terms
 
 
 @compiled
