@@ -5,7 +5,7 @@ Knows nothing of what happens to a series in between. The service composes these
 
 from node.archive import LoopbackArchive
 from node.backoff import BackoffPolicy, delay_seconds
-from node.delivery import deliver_due
+from node.delivery import deliver_due, send
 from node.errors import NodeError, NotAcceptable, OutOfResources, Permanent, Retryable
 from node.index import Addition
 from node.ledger import Delivery, DeliveryLedger, DeliveryRequest, DeliveryState
@@ -22,9 +22,11 @@ from node.settings import (
     SeriesSettings,
     SpoolSettings,
     TlsSettings,
+    WebDestination,
 )
 from node.sop_classes import CT_TRANSFER_SYNTAXES, RECEIVED_SOP_CLASSES, SENT_SOP_CLASSES
 from node.spool import IncomingInstance, Spool
+from node.stow import post_files
 
 __all__ = [
     "CT_TRANSFER_SYNTAXES",
@@ -63,10 +65,13 @@ __all__ = [
     "SpoolSettings",
     "StoredInstance",
     "TlsSettings",
+    "WebDestination",
     "classify",
     "delay_seconds",
     "deliver_due",
     "echo",
     "instance_set_digest",
+    "post_files",
+    "send",
     "send_files",
 ]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from node.errors import Permanent, Retryable
 from node.ledger import DeliveryLedger
-from node.scu import DeliveryResult, send_files
-from node.settings import Destination
+from node.scu import DeliveryObserver, DeliveryResult, send_files
+from node.settings import Destination, WebDestination
+from node.stow import post_files
 
 
 @dataclass
@@ -16,11 +19,26 @@ class _LedgerEntry:
 
     ledger: DeliveryLedger
 
-    def instance_delivered(self, result: DeliveryResult, destination: Destination) -> None:
+    def instance_delivered(
+        self, result: DeliveryResult, destination: Destination | WebDestination
+    ) -> None:
         self.ledger.record(destination.name, result)
 
 
-def deliver_due(ledger: DeliveryLedger, destination: Destination) -> tuple[DeliveryResult, ...]:
+def send(
+    paths: Sequence[Path],
+    destination: Destination | WebDestination,
+    observer: DeliveryObserver | None = None,
+) -> tuple[DeliveryResult, ...]:
+    """Send files in the way of the destination: see `send_files` and `post_files`."""
+    if isinstance(destination, WebDestination):
+        return post_files(paths, destination, observer)
+    return send_files(paths, destination, observer)
+
+
+def deliver_due(
+    ledger: DeliveryLedger, destination: Destination | WebDestination
+) -> tuple[DeliveryResult, ...]:
     """Send everything due; an unreachable destination costs each of them one attempt.
 
     Returns
@@ -31,7 +49,7 @@ def deliver_due(ledger: DeliveryLedger, destination: Destination) -> tuple[Deliv
     if not due:
         return ()
     try:
-        results = send_files([each.path for each in due], destination, _LedgerEntry(ledger))
+        results = send([each.path for each in due], destination, _LedgerEntry(ledger))
     except (Retryable, Permanent) as error:
         ledger.record_unreachable(destination.name, str(error))
         return ()

@@ -17,7 +17,7 @@ from pynetdicom.presentation import build_context
 
 from node.errors import NotAcceptable, Permanent, Retryable
 from node.part10 import FileIdentity, identify
-from node.settings import Destination
+from node.settings import Destination, WebDestination
 from node.sop_classes import VERIFICATION, VERIFICATION_TRANSFER_SYNTAXES
 from node.tls import client_context
 
@@ -61,7 +61,9 @@ class DeliveryResult:
 class DeliveryObserver(Protocol):
     """Told of each instance as soon as its result is known."""
 
-    def instance_delivered(self, result: DeliveryResult, destination: Destination) -> None:
+    def instance_delivered(
+        self, result: DeliveryResult, destination: Destination | WebDestination
+    ) -> None:
         """One result."""
 
 

@@ -100,3 +100,21 @@ class Destination:
     tls: TlsSettings | None = None
     storage_commitment: bool = False
     calling_ae_title: str = "SPINENODE"
+
+
+@dataclass(frozen=True)
+class WebDestination:
+    """A DICOMweb archive that results are stored to with STOW-RS.
+
+    Attributes
+    ----------
+    dicomweb_url
+        Base URL of the service; ``/studies`` is appended.
+    authorization
+        Value of the Authorization header, for example ``Bearer ...``; never logged.
+    """
+
+    name: str
+    dicomweb_url: str
+    tls: TlsSettings | None = None
+    authorization: str | None = field(default=None, repr=False)
