@@ -189,7 +189,7 @@ def _pixel_element(file: BinaryIO, dataset: Dataset, file_size: int) -> PixelEle
     order = "<" if is_little else ">"
     head = file.read(12)
     if len(head) < 12:
-        if head or start > file_size or _last_value_is_cut(dataset):
+        if head or _end_of_last_element(dataset) not in (None, file_size):
             raise EOFError("ends inside the header")
         return None
     if struct.unpack(order + "HH", head[:4]) != _PIXEL_DATA_TAG:
@@ -203,10 +203,12 @@ def _pixel_element(file: BinaryIO, dataset: Dataset, file_size: int) -> PixelEle
     return PixelElement(offset, None if length == _UNDEFINED_LENGTH else length)
 
 
-def _last_value_is_cut(dataset: Dataset) -> bool:
-    """Whether the last element holds fewer bytes than it announces."""
+def _end_of_last_element(dataset: Dataset) -> int | None:
+    """File offset behind the last element; None after a sequence of undefined length."""
     if not len(dataset):
-        return True
-    last = dataset.get_item(sorted(dataset.keys())[-1])
-    length, value = getattr(last, "length", None), getattr(last, "value", None)
-    return isinstance(value, bytes) and length != _UNDEFINED_LENGTH and len(value) != length
+        return 0
+    last = dataset.get_item(max(dataset.keys()))
+    start, length = getattr(last, "value_tell", None), getattr(last, "length", None)
+    if not start or length is None or length == _UNDEFINED_LENGTH:
+        return None
+    return int(start) + int(length)

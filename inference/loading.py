@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -55,6 +56,13 @@ def load_files(paths: Sequence[Path]) -> CTVolume:
     UnreadableInput, NotAnalysable
         As `load_dicom`.
     """
+    with warnings.catch_warnings():
+        # pydicom's remarks quote element values; what matters is checked here.
+        warnings.simplefilter("ignore")
+        return _load(paths)
+
+
+def _load(paths: Sequence[Path]) -> CTVolume:
     headers, foreign = read_headers(paths)
     notices = []
     if foreign:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import struct
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -198,23 +197,13 @@ def _decoded(
 def _by_pydicom(
     first: FrameHeader, indices: Sequence[int], where: str
 ) -> Iterator[tuple[int, npt.NDArray[Any]]]:
-    element, syntax = first.location.element, first.location.transfer_syntax
+    element = first.location.element
     if element is not None and element.length is None:
         with first.path.open("rb") as file:
             _require_whole_items(file, element.offset, where)
     try:
-        with warnings.catch_warnings():
-            # pydicom's remarks quote element values; what matters is checked here.
-            warnings.simplefilter("ignore")
-            for index, values in zip(
-                indices, iter_pixels(first.path, indices=indices, raw=True), strict=True
-            ):
-                yield (
-                    index,
-                    values
-                    if syntax.is_encapsulated
-                    else _shifted(values.view(f"u{values.itemsize}"), first.pixel_format),
-                )
+        decoded = iter_pixels(first.path, indices=indices, raw=True)
+        yield from zip(indices, decoded, strict=True)
     except _CODEC_ERRORS as error:
         raise _undecodable(where, error) from error
 
