@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pydicom import Dataset, FileDataset, dcmread
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, MediaStorageDirectoryStorage
 
 from inference.errors import UnreadableInput
 
 PARSE_ERRORS = (
     InvalidDicomError,
+    BytesLengthException,
     EOFError,
     OSError,
     ValueError,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pydicom import Dataset
+from pydicom.errors import BytesLengthException
 from pydicom.uid import UID
 
 from inference.dicom_files import DicomHeader, PixelElement
@@ -98,13 +99,13 @@ def element_value(dataset: Dataset, keyword: str) -> Any:
     Raises
     ------
     UnreadableInput
-        If its VR is unknown, which only damaged bytes have.
+        If its VR is unknown or its length impossible, as only damaged bytes have them.
     """
     try:
         return dataset.get(keyword)
     except (TypeError, ValueError, OverflowError):
         return None
-    except (NotImplementedError, KeyError) as error:
+    except (BytesLengthException, NotImplementedError, KeyError) as error:
         name = Path(str(getattr(dataset, "filename", "") or "a sequence item")).name
         raise UnreadableInput(
             f"{name}: {keyword} has an unknown VR, the file is damaged"

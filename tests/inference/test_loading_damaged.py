@@ -142,6 +142,15 @@ def test_error_texts_hold_no_patient_data(ct_series, tmp_path):
     assert "4711" not in message
 
 
+def test_file_meta_group_length_of_the_wrong_size(ct_series, tmp_path):
+    """pydicom raises an error outside the usual families for it."""
+    path = ct_series.axial().write(tmp_path)[0]
+    damaged = bytearray(path.read_bytes())
+    damaged[138] = 2
+    path.write_bytes(bytes(damaged))
+    assert path.name in unreadable(tmp_path)
+
+
 @pytest.mark.parametrize("kind", ["single", "enhanced", "compressed"])
 def test_random_damage_never_escapes_the_error_tree(ct_series, tmp_path, kind):
     """Flipped bytes and cuts at random places raise InferenceError or still load."""
