@@ -112,12 +112,21 @@ class Vertebra:
 
 @dataclass(frozen=True)
 class SpineAnatomy:
-    """Everything made of bone, in the patient frame; vertebrae from head to foot."""
+    """One patient in the patient frame; vertebrae from head to foot.
+
+    Attributes
+    ----------
+    scale
+        Size of the skeleton relative to an average adult.
+    girth
+        Size of the trunk relative to the skeleton.
+    """
 
     vertebrae: tuple[Vertebra, ...]
     ribs: tuple[Rib, ...]
     sacrum: Sacrum
     scale: float
+    girth: float = 1.0
     options: AnatomyOptions = field(default_factory=AnatomyOptions)
 
     def vertebra(self, level: VertebraLevel) -> Vertebra:
@@ -218,7 +227,8 @@ def sample_anatomy(rng: np.random.Generator, options: AnatomyOptions | None = No
     endplate = BodyShape(last.width * 1.02, last.depth * 0.95, 27 * scale, 25 * scale, 1.0)
     sacrum = Sacrum(np.zeros(3), sacral, scale, endplate, float(rng.uniform(0.6, 1.3)))
     ribs = _sample_ribs(tuple(vertebrae), scale, rng, options)
-    return SpineAnatomy(tuple(vertebrae), ribs, sacrum, scale, options)
+    girth = 1 + options.variation * float(rng.triangular(-0.1, 0.0, 0.2))
+    return SpineAnatomy(tuple(vertebrae), ribs, sacrum, scale, girth, options)
 
 
 def _vary(size: LevelSize, rng: np.random.Generator, variation: float, scale: float) -> LevelSize:

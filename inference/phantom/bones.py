@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -193,7 +194,7 @@ def _add_discs(fields: BoneFields, anatomy: SpineAnatomy, grid: Grid) -> None:
     sacrum = anatomy.sacrum
     rows = [(v.body, v.rotation, v.center_lps_mm) for v in anatomy.vertebrae]
     rows.append((sacrum.endplate, sacrum.rotation, sacrum.first_body_center_lps_mm))
-    for (upper, above, top), (lower, below, bottom) in zip(rows, rows[1:], strict=False):
+    for (upper, above, top), (lower, below, bottom) in pairwise(rows):
         reach = np.array([lower.width_mm * 0.62, lower.depth_mm * 0.62, 0]) + 3
         low = np.array([-reach[0], -reach[1], 0.0])
         high = np.array([reach[0], reach[1], _disc_ceiling(lower, bottom, below, top)])

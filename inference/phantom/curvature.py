@@ -1,4 +1,4 @@
-"""How the vertebrae stand to one another: kyphosis, lordosis, scoliosis, and the chain of centres."""
+"""How vertebrae stand to one another: kyphosis, lordosis, scoliosis, the chain of centres."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def axis_rotation(pitch_deg: float, tilt_deg: float, yaw_deg: float) -> Rotation
     about_x = np.array([[1, 0, 0], [0, np.cos(p), -np.sin(p)], [0, np.sin(p), np.cos(p)]])
     about_y = np.array([[np.cos(t), 0, np.sin(t)], [0, 1, 0], [-np.sin(t), 0, np.cos(t)]])
     about_z = np.array([[np.cos(w), -np.sin(w), 0], [np.sin(w), np.cos(w), 0], [0, 0, 1]])
-    return about_z @ about_y @ about_x
+    return np.asarray(about_z @ about_y @ about_x, np.float64)
 
 
 def sample_angles(

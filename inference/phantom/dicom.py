@@ -69,7 +69,7 @@ def _slice(spec: PhantomSpec, plane: HUArray, affine_lps: Affine, index: int) ->
     _add_patient_and_study(ds, spec)
     _add_series_and_equipment(ds, spec)
     _add_plane(ds, affine_lps, index)
-    _add_acquisition(ds, index)
+    _add_acquisition(ds)
     _add_pixels(ds, plane)
     ds.SOPClassUID = CTImageStorage
     ds.SOPInstanceUID = _uid(spec, "instance", index)
@@ -128,7 +128,7 @@ def _add_plane(ds: Dataset, affine_lps: Affine, index: int) -> None:
     ds.SliceLocation = _decimal(float(origin @ (step_k / spacing_k)))
 
 
-def _add_acquisition(ds: Dataset, index: int) -> None:
+def _add_acquisition(ds: Dataset) -> None:
     ds.ImageType = ["DERIVED", "SECONDARY", "AXIAL"]
     ds.DerivationDescription = "Rendered from procedural anatomy"
     ds.AcquisitionNumber = 1

@@ -69,10 +69,11 @@ class Grid:
 
     @cached_property
     def _inverse(self) -> npt.NDArray[np.float64]:
-        return np.linalg.inv(self.affine_lps)
+        return np.asarray(np.linalg.inv(self.affine_lps), np.float64)
 
     def _index_reach(self, distance_mm: float) -> Vector:
-        return np.abs(self._inverse[:3, :3]).sum(axis=1) * distance_mm
+        reach: Vector = np.abs(self._inverse[:3, :3]).sum(axis=1) * distance_mm
+        return reach
 
     def local_points(self, box: Box, rotation: npt.NDArray[np.float64], origin: Vector) -> Points:
         """Coordinates of the box's voxels in a frame, three float32 arrays that broadcast.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from inference.anatomy import VertebraLevel
 from inference.phantom.anatomy import AnatomyOptions, SpineAnatomy, Vertebra, sample_anatomy
@@ -60,7 +61,7 @@ def field_of_view(spec: PhantomSpec, anatomy: SpineAnatomy) -> tuple[Affine, tup
     return affine, (int(shape[0]), int(shape[1]), int(shape[2]))
 
 
-def _lean(centers: np.ndarray) -> float:
+def _lean(centers: npt.NDArray[np.float64]) -> float:
     """Half of how much the curve of the spine moves it forward and back."""
     return float(np.ptp(centers[:, 1])) / 2
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from inference.phantom.torso import Tissue
 
@@ -35,9 +36,11 @@ CORD_HU = 36.0
 DISC_HU = 82.0
 METAL_HU = 3071.0
 
-BODY_CORTEX_HU, BODY_CORTEX_MM = 620.0, 0.7
-ARCH_CORTEX_HU, ARCH_CORTEX_MM = 820.0, 1.3
-OTHER_CORTEX_HU, OTHER_CORTEX_MM = 780.0, 1.1
+BODY_CORTEX_HU, BODY_CORTEX_MM = 600.0, 0.6
+ARCH_CORTEX_HU, ARCH_CORTEX_MM = 720.0, 1.1
+OTHER_CORTEX_HU, OTHER_CORTEX_MM = 720.0, 0.95
+CORTEX_SPREAD = 0.3
+"""Relative standard deviation of the cortex's thickness along the surface."""
 ARCH_EXTRA_HU = 70.0
 """Trabecular bone of the arch above that of the body."""
 TEXTURE_HU = 26.0
@@ -49,7 +52,7 @@ def trabecular_hu(bmd_mg_cm3: float) -> float:
     return HU_AT_ZERO_BMD + HU_PER_MG_CM3 * bmd_mg_cm3
 
 
-def soft_tissue_table() -> np.ndarray:
+def soft_tissue_table() -> npt.NDArray[np.float32]:
     """HU by tissue class (float32)."""
     table = np.zeros(max(Tissue) + 1, dtype=np.float32)
     for tissue, hu in TISSUE_HU.items():

@@ -50,7 +50,7 @@ def _quadratic_terms(y: Field, z: Field) -> list[Field]:
 def _blade_coefficients() -> npt.NDArray[np.float64]:
     x, y, z = _ILIUM_POINTS.T
     design = np.stack(_quadratic_terms(y / 100, z / 100), axis=1)
-    return np.linalg.lstsq(design, x, rcond=None)[0]
+    return np.asarray(np.linalg.lstsq(design, x, rcond=None)[0], np.float64)
 
 
 _BLADE = _blade_coefficients()
@@ -163,25 +163,28 @@ def ilium_sdf(scale: float, points: Points) -> Field:
 def hip_rods(scale: float) -> tuple[list[Capsule], list[Capsule]]:
     """Rods of the left hip bone below the blade, and of the left femur, in the pelvic frame."""
     head = np.array([92.0, -38.0, -128.0])
-    knee = head + np.array([34.0, 6.0, -36.0])
+    trochanter = head + np.array([34.0, 6.0, -36.0])
     pubis, ischium = np.array([8.0, -82.0, -150.0]), np.array([62.0, -2.0, -176.0])
-    spec_hip = [
-        (head + (-4, 8, 26), head + (-22, 6, -6), 12, 12),
-        (head + (4, 16, 22), head + (-10, 22, -14), 11, 11),
-        (head + (-22, 0, -8), head + (-46, -28, -14), 7, 9),
-        (head + (-46, -28, -14), pubis, 7, 8),
-        (head + (-12, 22, -14), ischium, 10, 12),
-        (ischium, pubis + (4, 4, -8), 6, 7),
+
+    def rod(start: Vector, end: Vector, side_mm: float, up_mm: float) -> Capsule:
+        return Capsule(start * scale, end * scale, side_mm * scale, up_mm * scale)
+
+    def off(point: Vector, x: float, y: float, z: float) -> Vector:
+        return np.asarray(point + np.array([x, y, z]), np.float64)
+
+    ramus = off(head, -46, -28, -14)
+    hip = [
+        rod(off(head, -4, 8, 26), off(head, -22, 6, -6), 12, 12),
+        rod(off(head, 4, 16, 22), off(head, -10, 22, -14), 11, 11),
+        rod(off(head, -22, 0, -8), ramus, 7, 9),
+        rod(ramus, pubis, 7, 8),
+        rod(off(head, -12, 22, -14), ischium, 10, 12),
+        rod(ischium, off(pubis, 4, 4, -8), 6, 7),
     ]
-    spec_femur = [
-        (head, head + (1, 0, -1), 24, 24),
-        (head, knee, 14, 15),
-        (knee + (12, 8, 10), knee + (2, 4, -50), 15, 15),
-        (knee + (2, 4, -50), knee + (-4, 0, -160), 14, 14),
+    femur = [
+        rod(head, off(head, 1, 0, -1), 24, 24),
+        rod(head, trochanter, 14, 15),
+        rod(off(trochanter, 12, 8, 10), off(trochanter, 2, 4, -50), 15, 15),
+        rod(off(trochanter, 2, 4, -50), off(trochanter, -4, 0, -160), 14, 14),
     ]
-    rods = [
-        [Capsule(np.asarray(a) * scale, np.asarray(b) * scale, s * scale, u * scale)
-         for a, b, s, u in spec]
-        for spec in (spec_hip, spec_femur)
-    ]  # fmt: skip
-    return rods[0], rods[1]
+    return hip, femur

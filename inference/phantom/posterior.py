@@ -123,7 +123,8 @@ def _arch_rods(arch: ArchShape, parts: _Proportions) -> list[Capsule]:
         parts.lamina * height / 2,
     )
     root = np.array([x, wall + 0.6 * depth, z])
-    transverse = Capsule(root, arch.transverse_tip, *(r * k for r in parts.transverse))
+    side, up = (r * k for r in parts.transverse)
+    transverse = Capsule(root, arch.transverse_tip, side, up)
     return [pedicle, lamina, transverse]
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from math import ceil
 
 import numpy as np
+import numpy.typing as npt
 from scipy import ndimage
 
 from inference.phantom import materials
@@ -32,6 +33,12 @@ CHUNK_VOXELS = 4_000_000
 POINT_SPREAD_MM = 0.45
 """Standard deviation of the in-plane blur of a soft reconstruction kernel."""
 HU_RANGE = (-1024, 3071)
+MOTTLE_HU = 4.0
+"""Unevenness of soft tissue."""
+_TRABECULAR_STEP_MM = 0.8
+_CORTEX_STEP_MM = 2.6
+
+Index = tuple[npt.NDArray[np.intp], ...]
 
 
 @dataclass(frozen=True)
@@ -98,7 +105,7 @@ def _subdivided(grid: Grid) -> Grid:
 def _slices(scene: _Scene, grid: Grid) -> tuple[Field, LabelArray, LabelArray]:
     """HU without noise, each slice the mean of its sub-slices, and the labels of its own plane."""
     tissue = torso_tissue(scene.anatomy, grid)
-    soft = materials.soft_tissue_table()[tissue]
+    soft = materials.soft_tissue_table()[tissue] + _mottle(grid)
     soft = np.where(tissue == 0, table_hu(scene.anatomy, grid), soft)
     fine, count = _subdivided(grid), _subslices(grid)
     hu = np.repeat(soft, count, axis=0)
@@ -116,7 +123,16 @@ def _slices(scene: _Scene, grid: Grid) -> tuple[Field, LabelArray, LabelArray]:
     k, j, i = grid.shape_kji
     labels, bodies = label_maps(fields)
     own = slice(count // 2, None, count)
-    return hu.reshape(k, count, j, i).mean(axis=1), labels[own], bodies[own]
+    mean = np.asarray(hu.reshape(k, count, j, i).mean(axis=1), np.float32)
+    return mean, labels[own], bodies[own]
+
+
+def _mottle(grid: Grid) -> Field:
+    """Gentle unevenness of soft tissue, a function of the place in the patient."""
+    k, j, i = (slice(0, n) for n in grid.shape_kji)
+    x, y, z = grid.local_points((k, j, i), np.eye(3), np.zeros(3))
+    waves = np.sin(x / 3.7 + np.sin(z / 7)) * np.sin(y / 4.1 + 1.7 * np.sin(x / 11))
+    return np.asarray(MOTTLE_HU * waves * np.cos(z / 5.3 + y / 23), np.float32)
 
 
 def _covered(distance: Field, width: float) -> Field:
@@ -144,15 +160,17 @@ def _fill_bone(hu: Field, fields: BoneFields, scene: _Scene, place: tuple[Grid, 
     thickness[arch], cortex[arch] = materials.ARCH_CORTEX_MM, materials.ARCH_CORTEX_HU
     inner = np.full(distance.shape, materials.trabecular_hu(scene.spec.bmd_mg_cm3), np.float32)
     inner[arch] += materials.ARCH_EXTRA_HU
-    inner += materials.TEXTURE_HU * _texture_at(scene.texture, grid, near)
+    inner += materials.TEXTURE_HU * _texture_at(scene.texture, grid, near, _TRABECULAR_STEP_MM)
+    uneven = _texture_at(scene.texture, grid, near, _CORTEX_STEP_MM)
+    thickness *= np.clip(1 + materials.CORTEX_SPREAD * uneven, 0.4, 1.8)
     outer_share = _covered(distance, width)
     inner_share = _covered(distance + thickness, width)
     shell = cortex * (outer_share - inner_share)
     hu[near] = hu[near] * (1 - outer_share) + shell + inner * inner_share
 
 
-def _texture_at(texture: Field, grid: Grid, index: tuple[np.ndarray, ...]) -> Field:
-    """Trabecular texture at voxels, a function of the place in the patient."""
+def _texture_at(texture: Field, grid: Grid, index: Index, step_mm: float) -> Field:
+    """The texture tile at voxels, a function of the place in the patient."""
     matrix, origin = grid.affine_lps[:3, :3], grid.affine_lps[:3, 3]
     kji = np.stack(index).astype(np.float32)
     lps = matrix.astype(np.float32) @ kji + origin.astype(np.float32)[:, None]
@@ -160,7 +178,7 @@ def _texture_at(texture: Field, grid: Grid, index: tuple[np.ndarray, ...]) -> Fi
     lps[0] += np.float32(0.37) * lps[2]
     lps[1] += np.float32(0.23) * lps[0]
     sampled = ndimage.map_coordinates(
-        texture, lps / 0.8, order=1, mode="grid-wrap", prefilter=False
+        texture, lps / step_mm, order=1, mode="grid-wrap", prefilter=False
     )
     return np.asarray(sampled, np.float32)
 

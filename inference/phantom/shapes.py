@@ -19,13 +19,15 @@ FAR_MM = np.float32(40.0)
 def smooth_min(a: Field, b: Field, radius_mm: float) -> Field:
     """Union of two shapes whose junction is filleted with about `radius_mm`."""
     overlap = np.maximum(radius_mm - np.abs(a - b), 0)
-    return np.minimum(a, b) - overlap * overlap * np.float32(0.25 / radius_mm)
+    union: Field = np.minimum(a, b) - overlap * overlap * np.float32(0.25 / radius_mm)
+    return union
 
 
 def smooth_max(a: Field, b: Field, radius_mm: float) -> Field:
     """Intersection of two shapes whose edge is rounded with about `radius_mm`."""
     overlap = np.maximum(radius_mm - np.abs(a - b), 0)
-    return np.maximum(a, b) + overlap * overlap * np.float32(0.25 / radius_mm)
+    common: Field = np.maximum(a, b) + overlap * overlap * np.float32(0.25 / radius_mm)
+    return common
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,8 @@ def _along(points: Points, origin: Vector, direction: Vector) -> Field:
     x, y, z = points
     dx, dy, dz = (np.float32(v) for v in direction)
     offset = np.float32(float(origin @ direction))
-    return x * dx + y * dy + (z * dz - offset)
+    projection: Field = x * dx + y * dy + (z * dz - offset)
+    return projection
 
 
 def capsule_sdf(points: Points, rod: Capsule) -> Field:
@@ -89,14 +92,5 @@ def capsule_sdf(points: Points, rod: Capsule) -> Field:
     upward = _along(points, rod.start, up) * np.float32(1 / rod.up_mm)
     beyond = beyond * np.float32(1 / thin)
     radius = np.sqrt(across * across + upward * upward + beyond * beyond)
-    return (radius - 1) * np.float32(thin)
-
-
-def ellipsoid_sdf(points: Points, center: Vector, radii: Vector) -> Field:
-    """Approximate signed distance to an axis-aligned ellipsoid (exact on its surface)."""
-    total = sum(
-        ((p - np.float32(c)) * np.float32(1 / r)) ** 2
-        for p, c, r in zip(points, center, radii, strict=True)
-    )
-    radius: Field = np.sqrt(np.asarray(total, dtype=np.float32))
-    return (radius - 1) * np.float32(radii.min())
+    distance: Field = (radius - 1) * np.float32(thin)
+    return distance

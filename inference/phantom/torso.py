@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
+import numpy.typing as npt
 
 from inference.anatomy import VertebraLevel
 from inference.phantom.anatomy import SpineAnatomy
@@ -44,7 +45,13 @@ class Tissue(IntEnum):
     OTHER_BONE = 20
 
 
+Mask = npt.NDArray[np.bool_]
+
 SKIN_MM = 1.8
+_OUTLINE_STOPS = [-150, -40, 60, 160, 300, 420, 455, 480]
+"""Heights above the sacral endplate, mm at scale 1, at which the outline is given."""
+_HALF_WIDTH_MM = [176, 174, 160, 158, 162, 172, 110, 70]
+_HALF_DEPTH_MM = [112, 112, 108, 110, 116, 92, 76, 62]
 _BACK_STOPS = [-150, 0, 60, 200, 480]
 _BACK_MM = [88, 84, 78, 74, 70]
 
@@ -58,12 +65,13 @@ class _Trunk:
     z: Field
     ripple: Field
     scale: float
+    girth: float
     diaphragm_mm: float
     psoas_top_mm: float
 
 
 def torso_tissue(anatomy: SpineAnatomy, grid: Grid) -> LabelArray:
-    """Soft-tissue class of every voxel; bones, discs and the canal are left as what surrounds them."""
+    """Soft-tissue class of every voxel; where bone will be, what surrounds it."""
     trunk = _trunk(anatomy, grid)
     depth = _depth_under_skin(trunk)
     tissue = np.zeros(grid.shape_kji, np.uint8)
@@ -93,7 +101,7 @@ def _trunk(anatomy: SpineAnatomy, grid: Grid) -> _Trunk:
     levels = {v.level: v.center_lps_mm[2] for v in anatomy.vertebrae}
     diaphragm = levels.get(VertebraLevel.T11, levels[VertebraLevel.T10])
     return _Trunk(
-        x - middle_x, y - middle_y, z, ripple.astype(np.float32), k,
+        x - middle_x, y - middle_y, z, ripple.astype(np.float32), k, anatomy.girth,
         float(diaphragm), float(levels[VertebraLevel.L1]),
     )  # fmt: skip
 
@@ -114,31 +122,28 @@ def _back_of_column(z_mm: float, scale: float) -> float:
 
 
 def _superellipse(x: Field, y: Field, power: float) -> Field:
-    return (np.abs(x) ** power + np.abs(y) ** power) ** np.float32(1 / power)
+    radius = (np.abs(x) ** power + np.abs(y) ** power) ** np.float32(1 / power)
+    return np.asarray(radius, np.float32)
 
 
 def _depth_under_skin(trunk: _Trunk) -> Field:
     """Distance below the skin in mm, negative outside."""
     k = trunk.scale
-    half_width = np.interp(
-        trunk.z / k, [-150, -40, 60, 160, 300, 420, 480], [176, 174, 160, 158, 160, 170, 70]
-    )
-    half_depth = np.interp(
-        trunk.z / k, [-150, -40, 60, 160, 300, 420, 480], [112, 112, 108, 110, 116, 95, 62]
-    )
-    half_width, half_depth = (
-        (half_width * k).astype(np.float32),
-        (half_depth * k).astype(np.float32),
-    )
+    girth = k * trunk.girth
+    half_width = (np.interp(trunk.z / k, _OUTLINE_STOPS, _HALF_WIDTH_MM) * girth).astype(np.float32)
+    half_depth = (np.interp(trunk.z / k, _OUTLINE_STOPS, _HALF_DEPTH_MM) * girth).astype(np.float32)
     back = (np.interp(trunk.z / k, _BACK_STOPS, _BACK_MM) * k).astype(np.float32)
     center = back - half_depth
     groove = 5 * k * np.exp(-((trunk.x / (9 * k)) ** 2)) * (trunk.y > 0)
     radius = _superellipse(trunk.x / half_width, (trunk.y - center) / half_depth, 2.3)
-    return (1 - radius) * np.minimum(half_width, half_depth) - groove + 0.4 * trunk.ripple
+    depth = (1 - radius) * np.minimum(half_width, half_depth) - groove + 0.4 * trunk.ripple
+    return np.asarray(depth, np.float32)
 
 
 def _fat_mm(trunk: _Trunk) -> Field:
-    return np.interp(trunk.z, [-100, 20, 150, 300], [24, 20, 15, 11]).astype(np.float32)
+    thickness = np.interp(trunk.z, [-100, 20, 150, 300], [24, 20, 15, 11])
+    extra = 60 * (trunk.girth - 1)
+    return np.clip(thickness + extra, 4, None).astype(np.float32)
 
 
 def _ellipsoid(trunk: _Trunk, center: tuple[float, ...], radii: tuple[float, ...]) -> Field:
@@ -151,23 +156,22 @@ def _ellipsoid(trunk: _Trunk, center: tuple[float, ...], radii: tuple[float, ...
     return np.asarray(np.sqrt(total), np.float32) + 0.035 * trunk.ripple
 
 
-def _place_organs(tissue: LabelArray, trunk: _Trunk, cavity: np.ndarray) -> None:
+def _place_organs(tissue: LabelArray, trunk: _Trunk, cavity: Mask) -> None:
     k, top = trunk.scale, trunk.diaphragm_mm / trunk.scale
-    front = trunk.y < -20 * k
+    front = trunk.y + 5 * trunk.ripple < -20 * k
     coils = np.sin(trunk.x / (11 * k) + 1.5 * trunk.ripple) * np.sin(trunk.y / (13 * k) + 1)
     coils = coils + 0.9 * np.sin(trunk.z / (12 * k) + 2 * np.sin(trunk.x / (29 * k)))
-    below = trunk.z < (top - 50) * k
+    below = trunk.z + 14 * trunk.ripple < (top - 50) * k
     tissue[cavity & front & below & (coils > 0.05)] = Tissue.BOWEL
     tissue[cavity & front & below & (coils > 1.25)] = Tissue.BOWEL_GAS
     dome = 42 * k * np.clip(1 - ((np.abs(trunk.x) - 70 * k) / (75 * k)) ** 2, -1, 1)
     dome = trunk.diaphragm_mm - 12 * k + dome - 0.35 * np.clip(trunk.y + 40 * k, 0, None)
+    dome = dome - 0.003 * np.clip(-trunk.y - 70 * k, 0, None) ** 2 + 3 * trunk.ripple
     below_dome = trunk.z < dome - 3
-    tissue[cavity & below_dome & (_ellipsoid(trunk, (-62, -78, top + 2), (86, 84, 88)) < 1)] = (
-        Tissue.LIVER
-    )
-    tissue[cavity & below_dome & (_ellipsoid(trunk, (98, -22, top + 4), (34, 46, 52)) < 1)] = (
-        Tissue.SPLEEN
-    )
+    liver = _ellipsoid(trunk, (-62, -78, top + 2), (86, 84, 88))
+    tissue[cavity & below_dome & (liver < 1)] = Tissue.LIVER
+    spleen = _ellipsoid(trunk, (98, -22, top + 4), (34, 46, 52))
+    tissue[cavity & below_dome & (spleen < 1)] = Tissue.SPLEEN
     for side, drop in ((1, 70), (-1, 80)):
         kidney = _ellipsoid(trunk, (side * 62, 6, top - drop), (27, 25, 54))
         tissue[cavity & (kidney < 1)] = Tissue.KIDNEY
@@ -188,14 +192,16 @@ def _place_back(tissue: LabelArray, trunk: _Trunk, wall: Field) -> None:
     side = np.abs(trunk.x)
     near = np.sqrt(trunk.x**2 + trunk.y**2) + 1.5 * trunk.ripple
     thorax = trunk.z > trunk.diaphragm_mm
-    behind = (wall > 0) & (trunk.y > np.where(thorax, 12 * k, 22 * k) - 0.1 * side)
+    pleura = np.where(side < 24 * k, 14 * k, 32 * k)
+    behind = (wall > 0) & (trunk.y > np.where(thorax, pleura, 22 * k - 0.1 * side))
     tissue[behind & (side < 78 * k)] = Tissue.FAT
     lateral = np.where(thorax, 26 * k, 34 * k)
     erector = ((side - lateral) / (29 * k)) ** 2 + ((trunk.y - 47 * k) / (22 * k)) ** 2
     tissue[behind & (erector + 0.05 * trunk.ripple < 1)] = Tissue.MUSCLE
     multifidus = ((side - 14 * k) / (13 * k)) ** 2 + ((trunk.y - 44 * k) / (19 * k)) ** 2
     tissue[behind & (multifidus + 0.05 * trunk.ripple < 1)] = Tissue.MUSCLE
-    streak = np.sin(side / 2.6 + trunk.y / 5.5 + 2.5 * trunk.ripple) > 0.93
+    strand = np.sin(side / 2.1 + trunk.y / 4.3 + 4 * np.sin(trunk.z / 17 + trunk.y / 9))
+    streak = strand + 0.5 * np.sin(side / 5.3 - trunk.y / 3.7 + trunk.z / 29) > 1.33
     tissue[behind & (tissue == Tissue.MUSCLE) & streak] = Tissue.FAT
     lumbar = (wall > 0) & ~thorax
     quadratus = ((side - 62 * k) / (17 * k)) ** 2 + ((trunk.y - 26 * k) / (8 * k)) ** 2
@@ -209,7 +215,7 @@ def _place_back(tissue: LabelArray, trunk: _Trunk, wall: Field) -> None:
     tissue[close & (tissue == Tissue.LUNG)] = Tissue.VISCERAL_FAT
 
 
-def _place_vessels(tissue: LabelArray, trunk: _Trunk, cavity: np.ndarray) -> None:
+def _place_vessels(tissue: LabelArray, trunk: _Trunk, cavity: Mask) -> None:
     k = trunk.scale
     aorta = np.hypot(trunk.x - 9 * k, trunk.y + 31 * k) + 0.8 * trunk.ripple
     cava = np.hypot((trunk.x + 19 * k) / 1.2, trunk.y + 31 * k) + 0.8 * trunk.ripple
