@@ -11,8 +11,12 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from inference.anatomy import SACRUM_LABEL
+from inference.anatomy import SACRUM_LABEL, VertebraLevel
 from inference.networks import LEVEL_CHANNEL, LEVEL_UNIT, Tissue
+from inference.phantom.fractures import Fracture
+from inference.phantom.layout import field_of_view, phantom_anatomy
+from inference.phantom.render import render
+from inference.phantom.spec import PhantomSpec
 from inference.preprocess import from_network_order, prepare
 from inference.sliding import VoxelPrediction, predict
 from inference.training.label_maps import read_canonical
@@ -30,6 +34,9 @@ _SACRUM_STRUCTURES = (25, 26)
 """TotalSegmentator's sacrum and S1; its VerSe form holds S1 alone."""
 
 _MIN_BODY_VOXELS = 60
+
+_THORACIC_CASE = tuple(f"T{number}" for number in range(2, 11))
+_CASE_FIELD_MM = 220.0
 
 
 @dataclass(frozen=True)
@@ -84,6 +91,35 @@ def read_ct(path: Path) -> CTVolume:
     affine = np.zeros((4, 4))
     affine[2, 0], affine[1, 1], affine[0, 2], affine[3, 3] = z, y, x, 1.0
     return CTVolume(hu, affine)
+
+
+def phantom_ct(name: str, spec: PhantomSpec) -> LabelledCT:
+    """Render a procedural patient with exact labels, by the phantom's own renderer."""
+    anatomy = phantom_anatomy(spec)
+    affine, shape = field_of_view(spec, anatomy)
+    made = render(spec, anatomy, affine, shape)
+    everywhere = np.ones(shape, dtype=bool)
+    return LabelledCT(name, CTVolume(made.hu, affine), made.labels, made.bodies > 0, everywhere)
+
+
+def phantom_cases() -> tuple[LabelledCT, ...]:
+    """A fractured lumbar and a thoracic phantom with thick slices, no others being like them."""
+    fracture = Fracture(VertebraLevel.L1, "wedge", 0.32)
+    shown = [v for v in VertebraLevel.ordered() if v.name in _THORACIC_CASE]
+    lumbar = PhantomSpec(
+        seed=901,
+        fractures=(fracture,),
+        bmd_mg_cm3=100.0,
+        spacing_xyz_mm=(1.5, 1.5, 2.0),
+        field_of_view_mm=_CASE_FIELD_MM,
+    )
+    thoracic = PhantomSpec(
+        seed=902,
+        levels=tuple(shown),
+        spacing_xyz_mm=(1.5, 1.5, 4.0),
+        field_of_view_mm=_CASE_FIELD_MM,
+    )
+    return phantom_ct("phantom_lumbar", lumbar), phantom_ct("phantom_thoracic", thoracic)
 
 
 def judge_ct(network: nn.Module, case: LabelledCT) -> dict[str, float]:

@@ -95,7 +95,8 @@ def random_geometry(
 def _random_centre(
     source: LabelSource, rng: np.random.Generator
 ) -> tuple[npt.NDArray[np.float64], int | None]:
-    if rng.random() < _NEAR_SPINE_PROBABILITY or source.surroundings is None:
+    near = rng.random() < _NEAR_SPINE_PROBABILITY or source.surroundings is None
+    if near and source.centres:
         label = int(rng.choice(sorted(source.centres)))
         spread = rng.normal(0.0, (16.0, 18.0, 26.0))
         return source.centres[label] * source.spacing_mm + spread, label

@@ -12,10 +12,14 @@ from inference.training.label_maps import TORSOS, VERTEBRA_MAPS, torso_source, v
 from inference.training.label_source import LabelSource
 from inference.training.patches import SourceMix
 from inference.training.phantom_source import phantom_source
+from inference.training.skull_source import skull_source
 
 _log = logging.getLogger(__name__)
 
 PHANTOM = "phantom"
+SKULL = "skull"
+
+_SKULLS = 4
 
 _HELD_OUT_SHIFT = 100_000
 _HELD_OUT_SPINES = 3
@@ -36,16 +40,22 @@ def source_mix(config: TrainingConfig, data: Path | None, cache: Path) -> Source
     for name, weight in config.sources.items():
         if weight <= 0:
             continue
-        families[name] = (
-            _phantoms(range(config.seed, config.seed + config.phantom_spines), cache)
-            if name == PHANTOM
-            else [_patient(name, data, cache)]
-        )
+        families[name] = _family(name, config, data, cache)
     if not families:
         raise InvalidTrainingConfig("sources: at least one weight above 0 is needed")
     weights = {name: config.sources[name] for name in families}
     torsos = [families[name][0] for name in TORSOS if name in families]
     return SourceMix(families, weights, torsos)
+
+
+def _family(
+    name: str, config: TrainingConfig, data: Path | None, cache: Path
+) -> Sequence[LabelSource]:
+    if name == PHANTOM:
+        return _phantoms(range(config.seed, config.seed + config.phantom_spines), cache)
+    if name == SKULL:
+        return [skull_source(config.seed + number) for number in range(_SKULLS)]
+    return [_patient(name, data, cache)]
 
 
 def _patient(name: str, data: Path | None, cache: Path) -> LabelSource:

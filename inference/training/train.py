@@ -36,7 +36,7 @@ BEST = "best.safetensors"
 METRICS = "metrics.jsonl"
 
 _HELD_OUT_SEED_SHIFT = 7_000_003
-_HELD_OUT_PATCHES = 12
+_HELD_OUT_PATCHES = 8
 
 Reports = dict[str, dict[str, float]]
 
@@ -125,7 +125,8 @@ class Run:
         """Run to the end of the schedule."""
         config = self.trainer.config
         cadence = config.cadence
-        self._examine()
+        if self.trainer.step == 0:
+            self._examine()
         saved = examined = self._clock()
         recent: list[dict[str, float]] = []
         for batch in self._batches():
