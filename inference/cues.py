@@ -17,15 +17,25 @@ from inference.networks import Tissue
 from inference.preprocess import VOXEL_MM
 from inference.sliding import VoxelPrediction
 
-_RIB_REACH_MM = 6.0
-_RIB_SEEN_VOXELS = 12
-"""Rib voxels (2 mm) near one side of a vertebra from which on a rib counts as surely there."""
+_RIB_REACH_MM = 10.0
+_RIB_SEEN_VOXELS = 12.0
+"""Summed rib probability near one side of a vertebra at which a rib counts as surely there."""
+
+_RIB_FAINT = 0.15
+"""Rudimentary ribs are small: probabilities count from here on, not only the winning class."""
 
 _RIB_BELOW_MM = 10.0
 """Ribs hang down: what lies lower than this below a body's centre is the next rib passing by."""
 
 _LATERAL_VIEW_MM = 32.0
 """A rib can only be missed where the view reaches this far to the side of the body."""
+
+_ILIUM_LATERAL_MM = (35.0, 110.0)
+_ILIUM_HEIGHT_MM = 8.0
+_ILIUM_DEPTH_MM = (-10.0, 60.0)
+_ILIUM_SEEN_VOXELS = 40
+_PELVIS_MIN_ML = 40.0
+"""Smaller pieces of other bone may be contrast in a kidney or the table: no evidence."""
 
 _SACRUM_MIN_ML = 3.0
 _SACRUM_REACH_MM = 70.0
@@ -45,6 +55,8 @@ class VertebraCues:
         The network's number, 1 for C1, 24 for L5.
     ribs
         0 to 1: how sure a rib is attached, mean of the sides in view; None if neither is.
+    ilium
+        0 to 1: how sure the iliac wings lie beside the body; None if they are out of view.
     to_next_mm
         Distance of the body centre to the next one below; None for the last.
     cut
@@ -54,6 +66,7 @@ class VertebraCues:
     level_number: float
     ribs: float | None
     to_next_mm: float | None
+    ilium: float | None = None
     cut: bool = False
 
 
@@ -77,14 +90,16 @@ class ColumnCues:
 def column_cues(prediction: VoxelPrediction, found: InstanceMap) -> ColumnCues:
     """Gather the cues of the vertebrae of an `InstanceMap`."""
     tissue = prediction.probabilities.argmax(axis=0)
+    evidence = pelvis_evidence(tissue)
     rows = []
     for upper, lower in zip(found.instances, (*found.instances[1:], None), strict=True):
         gap = None
         if lower is not None:
             step = np.subtract(upper.centre, lower.centre)
             gap = float(np.linalg.norm(step)) * VOXEL_MM
-        ribs = rib_presence(tissue, found, upper)
-        rows.append(VertebraCues(upper.level, ribs, gap, upper.touches_border))
+        ribs = rib_presence(prediction, found, upper)
+        ilium = ilium_presence(evidence, upper)
+        rows.append(VertebraCues(upper.level, ribs, gap, ilium, upper.touches_border))
     if not rows:
         return ColumnCues((), None, skull_above=False)
     return ColumnCues(
@@ -94,24 +109,57 @@ def column_cues(prediction: VoxelPrediction, found: InstanceMap) -> ColumnCues:
     )
 
 
-def rib_presence(tissue: Tissues, found: InstanceMap, vertebra: Instance) -> float | None:
+def rib_presence(
+    prediction: VoxelPrediction, found: InstanceMap, vertebra: Instance
+) -> float | None:
     """0 to 1 over the sides of the body that are in view."""
     z, _, x = vertebra.centre
     own = found.labels == vertebra.number
     extent = ndimage.find_objects(own.astype(np.uint8))[0]
     reach = round(_RIB_REACH_MM / VOXEL_MM)
-    box = tuple(slice(max(0, s.start - reach), s.stop + reach) for s in extent)
-    near = ndimage.binary_dilation(own[box], iterations=reach)
-    ribs = np.argwhere(near & (tissue[box] == Tissue.RIB)) + [s.start for s in box]
-    ribs = ribs[ribs[:, 0] > z - _RIB_BELOW_MM / VOXEL_MM]
+    box = tuple(
+        slice(max(0, s.start - reach), min(n, s.stop + reach))
+        for s, n in zip(extent, own.shape, strict=True)
+    )
+    near = ndimage.binary_dilation(own[box], iterations=reach) & (found.labels[box] == 0)
+    rib = prediction.probabilities[Tissue.RIB][box]
+    height, _, side = np.ogrid[box]
+    rib = np.where(near & (rib > _RIB_FAINT) & (height > z - _RIB_BELOW_MM / VOXEL_MM), rib, 0)
     sides = []
     if x * VOXEL_MM > _LATERAL_VIEW_MM:
-        sides.append(np.count_nonzero(ribs[:, 2] < x))
-    if (tissue.shape[2] - 1 - x) * VOXEL_MM > _LATERAL_VIEW_MM:
-        sides.append(np.count_nonzero(ribs[:, 2] > x))
+        sides.append(float((rib * (side < x)).sum()))
+    if (own.shape[2] - 1 - x) * VOXEL_MM > _LATERAL_VIEW_MM:
+        sides.append(float((rib * (side > x)).sum()))
     if not sides:
         return None
-    return float(np.mean([min(1.0, count / _RIB_SEEN_VOXELS) for count in sides]))
+    return float(np.mean([min(1.0, seen / _RIB_SEEN_VOXELS) for seen in sides]))
+
+
+def pelvis_evidence(tissue: Tissues) -> npt.NDArray[np.int8]:
+    """1 where other bone belongs to a piece as large as a pelvis, -1 where it is smaller."""
+    pieces, count = ndimage.label(tissue == Tissue.OTHER_BONE)
+    sizes = np.bincount(pieces.ravel(), minlength=count + 1) * VOXEL_MM**3 / 1000
+    verdict = np.where(sizes >= _PELVIS_MIN_ML, 1, -1).astype(np.int8)
+    verdict[0] = 0
+    evidence: npt.NDArray[np.int8] = verdict[pieces]
+    return evidence
+
+
+def ilium_presence(evidence: npt.NDArray[np.int8], vertebra: Instance) -> float | None:
+    """0 to 1 over the sides that are in view, at the height of the body's centre."""
+    z, y, x = vertebra.centre
+    tall = round(_ILIUM_HEIGHT_MM / VOXEL_MM)
+    front, back = (max(0, round(y + depth / VOXEL_MM)) for depth in _ILIUM_DEPTH_MM)
+    slab = evidence[max(0, round(z) - tall) : round(z) + tall, front:back]
+    near, far = (distance / VOXEL_MM for distance in _ILIUM_LATERAL_MM)
+    sides = []
+    for start, stop in ((x - far, x - near), (x + near, x + far)):
+        if start < 0 or stop > evidence.shape[2]:
+            continue
+        beside = slab[:, :, round(start) : round(stop)]
+        if np.count_nonzero(beside < 0) < _ILIUM_SEEN_VOXELS:
+            sides.append(min(1.0, np.count_nonzero(beside > 0) / _ILIUM_SEEN_VOXELS))
+    return float(np.mean(sides)) if sides else None
 
 
 def sacrum_component(tissue: Tissues, last: Instance) -> npt.NDArray[np.bool_]:

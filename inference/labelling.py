@@ -22,6 +22,7 @@ from inference.level_costs import (
     LEVELS,
     Costs,
     first_costs,
+    ilium_costs,
     last_costs,
     link_costs,
     missed_between,
@@ -106,7 +107,7 @@ def _rib_edge(ribs: Sequence[float | None]) -> bool:
 
 
 def _problem(cues: ColumnCues) -> _Problem:
-    fixed = np.stack([rib_costs(row) for row in cues.vertebrae])
+    fixed = np.stack([rib_costs(row) + ilium_costs(row) for row in cues.vertebrae])
     fixed[0] += first_costs(cues)
     fixed[-1] += last_costs(cues)
     numbers = [[number_costs(row, float(o)) for o in _OFFSETS] for row in cues.vertebrae]

@@ -23,7 +23,10 @@ _T11, _T12, _T13 = VertebraLevel.T11.rank, VertebraLevel.T12.rank, VertebraLevel
 _L1, _L5, _L6 = VertebraLevel.L1.rank, VertebraLevel.L5.rank, VertebraLevel.L6.rank
 
 VARIANT_COST = 3.5
-"""Of T13, L6, or T11 followed by L1: about three in a hundred."""
+"""Of T13, or T11 followed by L1: about three in a hundred."""
+
+L6_COST = 3.0
+"""Six ribless vertebrae above the sacrum: about five in a hundred."""
 
 MISSED_COST = 2.5
 """Of one vertebra present in the patient but not found."""
@@ -37,8 +40,11 @@ _ROBUST_LIMIT = 3.0
 _SACRUM_TO_L5_MM = 23.0
 _SACRUM_COST = 3.2
 
-_RIB_ABSENT = {VertebraLevel.T1: 1.0, VertebraLevel.T11: 2.5, VertebraLevel.T12: 1.5}
+_RIB_ABSENT = {VertebraLevel.T1: 1.0, VertebraLevel.T11: 2.5, VertebraLevel.T12: 2.0}
 _RIB_PRESENT = {VertebraLevel.C7: 2.5, VertebraLevel.L1: 2.5}
+
+_ILIUM_ABSENT = {VertebraLevel.L5: 3.0, VertebraLevel.L6: 3.0, VertebraLevel.L4: 0.3}
+_ILIUM_PRESENT = {VertebraLevel.L3: 2.0, VertebraLevel.L2: 4.0, VertebraLevel.L1: 4.0}
 
 
 def _numbers() -> Costs:
@@ -74,7 +80,7 @@ def _links() -> tuple[Costs, Costs, npt.NDArray[np.int64]]:
         for lower in range(upper + 1, COUNT):
             between = [r for r in range(upper + 1, lower) if r not in (_T13, _L6)]
             missed[upper, lower] = len(between)
-            cost[upper, lower] = VARIANT_COST if lower in (_T13, _L6) else 0.0
+            cost[upper, lower] = {_T13: VARIANT_COST, _L6: L6_COST}.get(lower, 0.0)
             distance[upper, lower] = _distance_mm(upper, lower)
     return distance, cost, missed
 
@@ -137,10 +143,19 @@ def rib_costs(cues: VertebraCues) -> Costs:
     return weight * (cues.ribs * _RIB_PRESENT_COST + (1 - cues.ribs) * _RIB_ABSENT_COST)
 
 
+def ilium_costs(cues: VertebraCues) -> Costs:
+    """Cost (COUNT,) of iliac wings beside the body: the crest reaches L4 or L5, rarely L3."""
+    if cues.ilium is None:
+        return np.zeros(COUNT)
+    present = np.asarray([_ILIUM_PRESENT.get(level, 0.0) for level in LEVELS])
+    absent = np.asarray([_ILIUM_ABSENT.get(level, 0.0) for level in LEVELS])
+    return cues.ilium * present + (1 - cues.ilium) * absent
+
+
 def first_costs(cues: ColumnCues) -> Costs:
     """Cost (COUNT,) of the first vertebra's level: variants, and the skull above."""
     costs = np.zeros(COUNT)
-    costs[[_T13, _L6]] = VARIANT_COST
+    costs[_T13], costs[_L6] = VARIANT_COST, L6_COST
     if cues.skull_above and cues.vertebrae[0].level_number < 7:
         ranks = np.arange(COUNT)
         costs += np.minimum(1.5 * np.maximum(ranks - VertebraLevel.C2.rank, 0), 7.0)
@@ -156,4 +171,6 @@ def last_costs(cues: ColumnCues) -> Costs:
     steps = np.abs((_L5 - extra) - ranks)
     steps[_T13] = steps[_T12] = abs((_L5 - extra) - _L1) + 1
     steps[:_T12] -= 1
+    if extra == 0:
+        steps[_L6] = 0  # its rarity is already paid for on the way to it
     return np.minimum(_SACRUM_COST * steps, 9.0) + MISSED_COST * extra * 0.5

@@ -1,0 +1,135 @@
+"""Vertebrae from offset votes on small synthetic predictions."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inference.cues import column_cues
+from inference.instances import find_instances
+from inference.networks import Tissue
+from inference.sliding import VoxelPrediction
+from inference.spinal_priors import spacing_mm
+
+SHAPE = (110, 52, 64)
+
+
+class Scene:
+    """A prediction painted body by body; distances in 2 mm voxels."""
+
+    def __init__(self, shape=SHAPE):
+        self.tissue = np.zeros(shape, dtype=np.int64)
+        self.offsets = np.zeros((3, *shape), dtype=np.float32)
+        self.level = np.zeros(shape, dtype=np.float32)
+        self.grid = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij")).astype(np.float32)
+
+    def paint(self, where, tissue, centre=None, level=0.0):
+        self.tissue[where] = tissue
+        if centre is not None:
+            step = (np.asarray(centre, np.float32)[:, None, None, None] - self.grid) * 2.0
+            self.offsets[:, where] = step[:, where]
+            self.level[where] = level
+
+    def vertebra(self, centre, level, height=9, radius=9):
+        """A cylinder, pedicles and an arch reaching 14 voxels behind it."""
+        z, y, x = self.grid - np.asarray(centre, np.float32)[:, None, None, None]
+        body = (np.abs(z) <= height / 2) & (y**2 + x**2 <= radius**2)
+        arch = (np.abs(z) <= 2) & (y > 0) & (y < radius + 14) & (np.abs(x) < 4) & ~body
+        self.paint(body, Tissue.BODY, centre, level)
+        self.paint(arch, Tissue.POSTERIOR, centre, level)
+
+    def prediction(self):
+        probabilities = np.stack([self.tissue == t for t in range(len(Tissue))])
+        return VoxelPrediction(probabilities.astype(np.float32), self.offsets, self.level)
+
+
+def spine(levels, bend=0.0, top=100.0, skip=()):
+    """Scene and centres of a column of `levels`, swaying sideways by `bend` voxels."""
+    scene, centres, z = Scene(), [], top
+    for n, level in enumerate(levels):
+        x = 32 + bend * np.sin(n / 2)
+        centre = (z, 22.0, float(x))
+        if level not in skip:
+            step = float(spacing_mm(level)) / 2
+            scene.vertebra(centre, level, height=0.75 * step, radius=6 if level < 8 else 9)
+            centres.append(centre)
+        z -= float(spacing_mm(level + 0.5)) / 2
+    return scene, centres
+
+
+def found_centres(scene):
+    return np.asarray([i.centre for i in find_instances(scene.prediction()).instances])
+
+
+@settings(max_examples=3, deadline=None)
+@given(bend=st.floats(0, 9), first=st.integers(3, 18))
+def test_every_vertebra_is_found_once_from_head_to_foot(bend, first):
+    """From the small cervical to the large lumbar ones, in a straight or a bent column."""
+    scene, centres = spine(range(first, first + 6), bend=bend)
+    found = found_centres(scene)
+    assert len(found) == len(centres)
+    assert np.abs(found - centres).max() < 2.0
+
+
+def test_a_column_goes_on_above_a_missing_vertebra():
+    scene, centres = spine(range(17, 23), skip=(20,))
+    assert np.abs(found_centres(scene) - centres).max() < 2.0
+
+
+def test_body_shaped_bones_beside_the_column_are_left_out():
+    """Two femoral heads at the height of a body, far to its sides."""
+    scene, centres = spine(range(18, 23))
+    for x in (6.0, 58.0):
+        scene.vertebra((centres[-1][0], 22.0, x), 24.0, radius=5)
+    assert len(found_centres(scene)) == len(centres)
+
+
+def test_bones_without_an_arch_are_no_vertebrae():
+    scene = Scene()
+    for x in (16.0, 48.0):
+        z, y, lateral = scene.grid - np.asarray((50.0, 30.0, x))[:, None, None, None]
+        ball = z**2 + y**2 + lateral**2 < 100
+        scene.paint(ball, Tissue.BODY, (50.0, 30.0, x), 24.0)
+    assert find_instances(scene.prediction()).instances == ()
+
+
+def test_a_scan_without_bodies_has_no_instances():
+    found = find_instances(Scene().prediction())
+    assert found.instances == ()
+    assert not found.labels.any()
+
+
+def test_a_process_given_to_the_wrong_body_returns_to_the_one_it_hangs_on():
+    """Votes for the neighbour, but attached to its own vertebra."""
+    scene, centres = spine(range(19, 23))
+    upper, own = centres[1], centres[2]
+    z, y, x = scene.grid - np.asarray(own, np.float32)[:, None, None, None]
+    tip = (np.abs(z) <= 2) & (y >= 18) & (y < 23) & (np.abs(x) < 4)
+    scene.paint(tip, Tissue.POSTERIOR, upper, 20.0)
+    found = find_instances(scene.prediction())
+    assert set(np.unique(found.labels[tip])) == {found.instances[2].number}
+
+
+def test_islands_far_from_their_vertebra_are_removed():
+    scene, centres = spine(range(19, 23))
+    speck = (slice(2, 4), slice(2, 4), slice(2, 4))
+    where = np.zeros(SHAPE, dtype=bool)
+    where[speck] = True
+    scene.paint(where, Tissue.POSTERIOR, centres[-1], 22.0)
+    assert not find_instances(scene.prediction()).labels[speck].any()
+
+
+def test_ribs_and_sacrum_become_cues():
+    """A rib at one vertebra only, and the sacrum under the last."""
+    scene, centres = spine(range(20, 24))
+    z, y, x = scene.grid - np.asarray(centres[0], np.float32)[:, None, None, None]
+    ribs = (np.abs(z) < 3) & (np.abs(x) >= 10) & (np.abs(x) < 25) & (np.abs(y - 4) < 2)
+    scene.paint(ribs, Tissue.RIB)
+    z, y, x = scene.grid - np.asarray(centres[-1], np.float32)[:, None, None, None]
+    scene.paint((z < -9) & (z > -25) & (np.hypot(y, x) < 10), Tissue.SACRUM)
+    prediction = scene.prediction()
+    cues = column_cues(prediction, find_instances(prediction))
+    assert [row.ribs for row in cues.vertebrae] == [1.0, 0.0, 0.0, 0.0]
+    assert cues.sacrum_below_mm is not None
+    assert 15 < cues.sacrum_below_mm < 30
