@@ -9,7 +9,7 @@ from sr_writer.errors import (
 )
 from sr_writer.files import WrittenObject, write_findings
 from sr_writer.findings import Findings, assemble, not_analysable
-from sr_writer.not_analysable import write_not_analysable
+from sr_writer.refusal import write_not_analysable
 from sr_writer.settings import OUTPUTS, PredecessorObject, SoftwareIdentity, WriterSettings
 from sr_writer.verify import verify_outputs
 from sr_writer.writer import write_outputs

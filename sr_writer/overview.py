@@ -7,43 +7,54 @@ from inference.volume import CTVolume
 from sr_writer import palette, wording
 from sr_writer.drawing import FOREGROUND, MUTED, Page, RGBArray
 from sr_writer.findings_schema import Findings, VertebraFindings
-from sr_writer.panels import Box, draw_panels, make_panels
+from sr_writer.panels import Box, draw_panels, make_panels, panels_size
 
-WIDTH, HEIGHT = 1600, 1100
+WIDTH = 1600
+_MOST_PANEL_HEIGHT = 904
 _TABLE_WIDTH = 590
 _MARGIN = 28
-_TOP = 118
-_BOTTOM = 78
+_TOP = 110
+_BOTTOM = 82
+_ROW = 31.0
+_HEAD_ROW = 24.0
+_DENSITY_LINES = 120.0
 
-_COLUMNS = ((0, "Level"), (66, "Height loss"), (176, "Heights A / M / P"), (344, "Density"),
-            (452, "Remark"))  # fmt: skip
+_COLUMNS = ((0, "Level"), (62, "Height loss"), (170, "Heights A / M / P"), (334, "Density"),
+            (426, "Remark"))  # fmt: skip
+_UNITS = ((62, "%"), (170, "mm"), (334, "mg/cm3"))
 _REMARK_CHARACTERS = 17
+
+_REPORT_PANELS = (560, 1100)
+"""Largest width and height of the two views in the report, in pixels."""
 
 
 def draw_overview(findings: Findings, volume: CTVolume, segmentation: Segmentation) -> RGBArray:
     """Return the picture of an analysed study, uint8 (rows, columns, 3)."""
-    page = Page(WIDTH, HEIGHT)
-    _draw_title(page, findings)
-    available = Box(_MARGIN, _TOP, WIDTH - _TABLE_WIDTH - 2 * _MARGIN, HEIGHT - _TOP - _BOTTOM)
     panels = make_panels(findings, volume, segmentation)
-    draw_panels(page, available, panels, findings)
+    width = WIDTH - _TABLE_WIDTH - 2 * _MARGIN
+    _, panel_height = panels_size(panels, width, _MOST_PANEL_HEIGHT)
+    table_height = _HEAD_ROW + _ROW * len(findings.vertebrae) + _DENSITY_LINES
+    height = round(max(panel_height, min(table_height, _MOST_PANEL_HEIGHT)))
+    page = Page(WIDTH, _TOP + height + _BOTTOM)
+    _draw_title(page, findings)
+    draw_panels(page, Box(_MARGIN, _TOP, width, height), panels, findings)
     _draw_table(page, findings)
     _draw_footer(page, findings)
     return page.rgb()
 
 
-def draw_panels_only(findings: Findings, volume: CTVolume, segmentation: Segmentation) -> RGBArray:
+def draw_views(findings: Findings, volume: CTVolume, segmentation: Segmentation) -> RGBArray:
     """Return the two views without table and text around them, for the report."""
     panels = make_panels(findings, volume, segmentation)
-    probe = draw_panels(Page(WIDTH, HEIGHT), Box(0, 0, 780, 1150), panels, findings)
-    page = Page(round(probe.width), round(probe.height))
-    draw_panels(page, Box(0, 0, page.width, page.height), panels, findings)
+    width, height = panels_size(panels, *_REPORT_PANELS)
+    page = Page(width, height)
+    draw_panels(page, Box(0, 0, width, height), panels, findings)
     return page.rgb()
 
 
 def draw_not_analysable(findings: Findings) -> RGBArray:
     """Return a picture that says that, and why, there is no result."""
-    page = Page(WIDTH, HEIGHT // 2)
+    page = Page(WIDTH, 560)
     page.text((_MARGIN, 70), "Spine CT: not analysed", 40, palette.ORANGE, weight="bold")
     y = 140.0
     for reason in findings.reasons:
@@ -75,16 +86,17 @@ def _draw_table(page: Page, findings: Findings) -> None:
     y = float(_TOP + 14)
     for offset, title in _COLUMNS:
         page.text((left + offset, y), title, 14, MUTED, weight="bold")
-    for offset, unit in ((66, "%"), (176, "mm"), (344, "mg/cm3")):
+    for offset, unit in _UNITS:
         page.text((left + offset, y + 17), unit, 12, MUTED)
-    y += 24
-    page.line((left, y), (left + _TABLE_WIDTH - 20, y), MUTED)
-    step = min(31.0, (HEIGHT - _BOTTOM - y - 95) / max(len(findings.vertebrae), 1))
+    y += _HEAD_ROW
+    page.line((left, y), (WIDTH - _MARGIN, y), MUTED)
+    free = page.height - _BOTTOM - y - _DENSITY_LINES + _HEAD_ROW
+    step = min(_ROW, free / max(len(findings.vertebrae), 1))
     for vertebra in findings.vertebrae:
         y += step
         _draw_row(page, (left, y - 0.28 * step), vertebra)
     y += 12
-    page.line((left, y), (left + _TABLE_WIDTH - 20, y), MUTED)
+    page.line((left, y), (WIDTH - _MARGIN, y), MUTED)
     page.paragraph((left, y + 24), wording.spine_density(findings.spine), 68, 15, FOREGROUND)
 
 

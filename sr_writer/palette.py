@@ -22,9 +22,9 @@ _ALTERNATING = (SKY, GREEN)
 _SEGMENTS = (ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILLION, PURPLE)
 
 
-def level_colour(level: VertebraLevel, flagged: frozenset[VertebraLevel]) -> str:
-    """Colour of a level in pictures: two calm ones alternate, a flagged level stands out."""
-    return FLAGGED if level in flagged else _ALTERNATING[level.rank % len(_ALTERNATING)]
+def level_colour(position: int, flagged: bool) -> str:
+    """Colour of the level at a position in the picture, counted from the head."""
+    return FLAGGED if flagged else _ALTERNATING[position % len(_ALTERNATING)]
 
 
 def cielab(label: int) -> hd.color.CIELabColor:

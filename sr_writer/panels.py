@@ -20,7 +20,7 @@ from sr_writer.reformat import CORONAL, SAGITTAL, CurvedSheet, curved_sheet
 WINDOW_HU = (-250.0, 950.0)
 """Grey scale of the pictures, wide enough for bone and soft tissue."""
 
-GUTTER = 168
+GUTTER = 172
 """Pixels between the two panels, for the names of the levels."""
 
 _NAME_SIZE = 15
@@ -29,6 +29,7 @@ _EDGE = 22
 """Pixels above and below the panels, for the letters H and F."""
 
 _FILL_ALPHA = 0.22
+_LINE, _FLAGGED_LINE = 1.1, 2.6
 
 
 @dataclass(frozen=True)
@@ -59,39 +60,56 @@ def make_panels(findings: Findings, volume: CTVolume, segmentation: Segmentation
     )
 
 
-def draw_panels(page: Page, box: Box, panels: Panels, findings: Findings) -> Box:
-    """Draw both panels into a box, as large as fits; return the rectangle used."""
-    sagittal, coronal = panels.sagittal, panels.coronal
-    rows = sagittal.hu.shape[0]
-    columns = sagittal.hu.shape[1] + coronal.hu.shape[1]
-    scale = min((box.height - 2 * _EDGE) / rows, (box.width - GUTTER - 2 * _EDGE) / columns)
-    top = box.top + _EDGE
-    left = box.left + _EDGE
-    first = Box(left, top, scale * sagittal.hu.shape[1], scale * rows)
-    second = Box(left + first.width + GUTTER, top, scale * coronal.hu.shape[1], scale * rows)
-    flagged = frozenset(vertebra.level for vertebra in findings.flagged)
-    for sheet, place in ((sagittal, first), (coronal, second)):
-        _draw_sheet(page, place, sheet, flagged)
+def panels_size(panels: Panels, width: float, height: float) -> tuple[int, int]:
+    """Width and height in pixels of the panels drawn as large as fits."""
+    first, second = _places(panels, Box(0, 0, width, height))
+    return round(second.left + second.width + _EDGE), round(first.height + 2 * _EDGE)
+
+
+def draw_panels(page: Page, box: Box, panels: Panels, findings: Findings) -> None:
+    """Draw both panels into a box, from its upper left corner and as large as fits."""
+    first, second = _places(panels, box)
+    colours = _colours(findings, panels)
+    flagged = frozenset(int(vertebra.level) for vertebra in findings.flagged)
+    for sheet, place in ((panels.sagittal, first), (panels.coronal, second)):
+        _draw_sheet(page, place, sheet, colours, flagged)
         _draw_letters(page, place, sheet.plane.letters)
-    _draw_scale_bar(page, first, sagittal.pixel_mm / scale)
-    _draw_names(page, (first, second), panels, findings.vertebrae)
-    return Box(box.left, box.top, second.left + second.width + _EDGE - box.left,
-               first.height + 2 * _EDGE)  # fmt: skip
+    _draw_scale_bar(
+        page, first, panels.sagittal.pixel_mm * panels.sagittal.hu.shape[0] / first.height
+    )
+    _draw_names(page, (first, second), panels.sagittal, findings.vertebrae, colours)
+
+
+def _places(panels: Panels, box: Box) -> tuple[Box, Box]:
+    rows, columns = panels.sagittal.hu.shape
+    coronal_columns = panels.coronal.hu.shape[1]
+    free = box.width - GUTTER - 2 * _EDGE
+    scale = min((box.height - 2 * _EDGE) / rows, free / (columns + coronal_columns))
+    top, left = box.top + _EDGE, box.left + _EDGE
+    first = Box(left, top, scale * columns, scale * rows)
+    return first, Box(left + first.width + GUTTER, top, scale * coronal_columns, scale * rows)
+
+
+def _colours(findings: Findings, panels: Panels) -> dict[int, str]:
+    """Colour of every label: two calm ones alternate along the spine, flagged levels stand out."""
+    shown = {int(v.level) for v in findings.vertebrae}
+    shown |= set(np.unique(panels.sagittal.labels)) | set(np.unique(panels.coronal.labels))
+    levels = sorted((VertebraLevel(v) for v in shown - {0, SACRUM_LABEL}), key=lambda v: v.rank)
+    flagged = frozenset(vertebra.level for vertebra in findings.flagged)
+    colours = {int(v): palette.level_colour(n, v in flagged) for n, v in enumerate(levels)}
+    return {**colours, SACRUM_LABEL: palette.GREY}
 
 
 def _draw_sheet(
-    page: Page, place: Box, sheet: CurvedSheet, flagged: frozenset[VertebraLevel]
+    page: Page, place: Box, sheet: CurvedSheet, colours: dict[int, str], flagged: frozenset[int]
 ) -> None:
     axes = page.axes(place.left, place.top, place.width, place.height)
     low, high = WINDOW_HU
     axes.imshow(sheet.hu, cmap="gray", vmin=low, vmax=high, interpolation="bilinear", aspect="auto")
     for label in np.unique(sheet.labels):
-        if label == 0:
-            continue
-        known = label != SACRUM_LABEL
-        colour = palette.level_colour(VertebraLevel(label), flagged) if known else palette.GREY
-        is_flagged = known and VertebraLevel(label) in flagged
-        _draw_structure(axes, sheet, int(label), colour, 2.6 if is_flagged else 1.1)
+        if label != 0:
+            line_width = _FLAGGED_LINE if int(label) in flagged else _LINE
+            _draw_structure(axes, sheet, int(label), colours[int(label)], line_width)
     rows, columns = sheet.hu.shape
     axes.set_xlim(-0.5, columns - 0.5)
     axes.set_ylim(rows - 0.5, -0.5)
@@ -145,26 +163,28 @@ def _draw_scale_bar(page: Page, place: Box, mm_per_pixel: float) -> None:
 
 
 def _draw_names(
-    page: Page, places: tuple[Box, Box], panels: Panels, vertebrae: tuple[VertebraFindings, ...]
+    page: Page,
+    places: tuple[Box, Box],
+    sheet: CurvedSheet,
+    vertebrae: tuple[VertebraFindings, ...],
+    colours: dict[int, str],
 ) -> None:
     """Names at the height of their bodies, moved apart where they would touch."""
-    if not vertebrae:
-        return
     first, second = places
-    sheet = panels.sagittal
     scale = first.height / sheet.hu.shape[0]
-    flagged = frozenset(v.level for v in vertebrae if v.fractured)
-    anchors = [sheet.row_column(v.centroid_lps_mm) for v in vertebrae]
-    order = sorted(range(len(vertebrae)), key=lambda n: anchors[n][0])
-    heights = [first.top + (anchors[n][0] + 0.5) * scale for n in order]
-    placed = spread(heights, _NAME_GAP, first.top + 8, first.top + first.height - 8)
+    rows = {v.level: sheet.row_column(v.centroid_lps_mm)[0] for v in vertebrae}
+    ordered = sorted(vertebrae, key=lambda v: rows[v.level])
+    bottom = first.top + first.height
+    heights = [
+        min(max(first.top + (rows[v.level] + 0.5) * scale, first.top), bottom) for v in ordered
+    ]
+    placed = spread(heights, _NAME_GAP, first.top + 8, bottom - 8)
     left = first.left + first.width
-    for n, height, y in zip(order, heights, placed, strict=True):
-        vertebra = vertebrae[n]
-        colour = palette.level_colour(vertebra.level, flagged)
-        page.line((left, height), (left + 24, y), colour, 1)
-        _draw_name(page, (left + 30, y), vertebra, colour)
-        page.line((second.left - 22, y), (second.left, height), colour, 1)
+    for vertebra, height, y in zip(ordered, heights, placed, strict=True):
+        colour = colours[int(vertebra.level)]
+        page.line((left, height), (left + 18, y), colour, 1)
+        _draw_name(page, (left + 23, y), vertebra, colour)
+        page.line((second.left - 18, y), (second.left, height), colour, 1)
 
 
 def _draw_name(

@@ -16,8 +16,14 @@ from sr_writer.findings_schema import FEATURE_KEYS, Findings, VertebraFindings
 from sr_writer.pdf_style import data_table, paragraph
 from sr_writer.wording import number
 
-_PICTURE_MM = (78.0, 182.0)
-"""Largest width and height of the picture on the first page."""
+_BESIDE_MM = (86.0, 190.0)
+_ABOVE_MM = (150.0, 105.0)
+"""Largest width and height of the picture beside and above the table of levels."""
+
+_WIDE = 0.8
+"""Width over height from which a picture stands above the table, where that is short."""
+
+_SHORT_TABLE = 14
 
 _FEATURE_TITLES = ("Variance", "Skewness", "Energy", "Entropy", "SRE", "LRE", "RLN", "RP")
 _FEATURE_WORDS = (
@@ -27,7 +33,7 @@ _FEATURE_WORDS = (
 )
 _PUBLISHED = (
     "Published means",
-    "46.2", "0.59-0.70", "1.99e-05-2.19e-05", "16.18-16.20", "0.99", "1.01", "0.99", "0.99",
+    "46.2", "0.59\n0.70", "1.99e-05\n2.19e-05", "16.18\n16.20", "0.99", "1.01", "0.99", "0.99",
 )  # fmt: skip
 _PUBLISHED_WORDS = (
     "Published means: fractured vertebrae, benign to malignant group, Goller 2023, Table 2. They "
@@ -44,7 +50,7 @@ def findings_page(
         paragraph(wording.conclusion(findings), "flagged" if findings.flagged else "verdict"),
         paragraph(wording.spine_density(findings.spine)),
         Spacer(1, 3 * mm),
-        _side_by_side(_picture(picture), _level_table(findings)),
+        *_picture_and_table(picture, findings),
         *_warning_lines(findings, limit=4),
     ]
 
@@ -123,13 +129,23 @@ def _iso(date: str) -> str:
     return f"{date[:4]}-{date[4:6]}-{date[6:8]}" if len(date) == 8 else date
 
 
-def _picture(picture: RGBArray) -> Image:
+def _picture_and_table(picture: RGBArray, findings: Findings) -> list[Flowable]:
+    rows, columns = picture.shape[:2]
+    if columns / rows >= _WIDE and len(findings.vertebrae) <= _SHORT_TABLE:
+        widths = [w * mm for w in (20, 30, 50, 30, 50)]
+        table = _level_table(findings, widths, 8.5)
+        return [_picture(picture, _ABOVE_MM), Spacer(1, 4 * mm), table]
+    widths = [w * mm for w in (10, 13, 27, 13, 28)]
+    return [_side_by_side(_picture(picture, _BESIDE_MM), _level_table(findings, widths, 7))]
+
+
+def _picture(picture: RGBArray, most_mm: tuple[float, float]) -> Image:
     buffer = io.BytesIO()
     PillowImage.fromarray(picture).save(buffer, "PNG")
     buffer.seek(0)
     rows, columns = picture.shape[:2]
-    scale = min(_PICTURE_MM[0] / columns, _PICTURE_MM[1] / rows)
-    return Image(buffer, columns * scale * mm, rows * scale * mm)
+    scale = min(most_mm[0] / columns, most_mm[1] / rows)
+    return Image(buffer, columns * scale * mm, rows * scale * mm, hAlign="LEFT")
 
 
 def _side_by_side(left: Flowable, right: Flowable) -> Table:
@@ -140,18 +156,17 @@ def _side_by_side(left: Flowable, right: Flowable) -> Table:
             ("RIGHTPADDING", (0, 0), (-1, -1), 0),
         ]
     )
-    return Table([[left, right]], colWidths=[82 * mm, 98 * mm], style=style, hAlign="LEFT")
+    return Table([[left, right]], colWidths=[89 * mm, 91 * mm], style=style, hAlign="LEFT")
 
 
-def _level_table(findings: Findings) -> Table:
-    rows = [["Level", "Height loss\n%", "Heights A / M / P\nmm", "Density\nmg/cm3", "Fracture"]]
+def _level_table(findings: Findings, widths: list[float], font_size: float) -> Table:
+    rows = [["Level", "Loss\n%", "Heights A / M / P\nmm", "Density\nmg/cm3", "Fracture"]]
     flagged = set()
     for vertebra in findings.vertebrae:
         if vertebra.fractured:
             flagged.add(len(rows))
         rows.append(_level_row(vertebra))
-    widths = [13 * mm, 17 * mm, 28 * mm, 14 * mm, 26 * mm]
-    return data_table(rows, widths, flagged, 7.2)
+    return data_table(rows, widths, flagged, font_size)
 
 
 def _level_row(vertebra: VertebraFindings) -> list[str]:
@@ -178,21 +193,23 @@ def _texture_table(findings: Findings) -> Table:
     for vertebra in findings.vertebrae:
         if vertebra.fractured:
             flagged.add(len(rows))
-        features = [_feature(vertebra.features.get(key)) for key in FEATURE_KEYS]
+        features = [_feature(key, vertebra.features.get(key)) for key in FEATURE_KEYS]
         hu = vertebra.hu
         density = number(vertebra.bmd_mg_cm3, 1)
         rows.append([vertebra.label, number(hu.mean, 1), number(hu.sd, 1), density, *features])
     first, *published = _PUBLISHED
     rows.append([first, "", "", "", *published])
-    widths = [w * mm for w in (11, 13, 12, 13, 15, 15, 19, 15, 17, 16, 17, 17)]
-    rows[-1][6] = "1.99e-05\n2.19e-05"
+    widths = [w * mm for w in (11, 13, 12, 13, 15, 16, 19, 17, 16, 16, 16, 16)]
     table = data_table(rows, widths, flagged, 6.4)
     table.setStyle(TableStyle([("SPAN", (0, len(rows) - 1), (3, len(rows) - 1))]))
     return table
 
 
-def _feature(value: float | None) -> str:
-    return "n/a" if value is None else f"{value:.6g}"
+def _feature(key: str, value: float | None) -> str:
+    """All six digits that findings.json has; energy always with its power of ten."""
+    if value is None:
+        return "n/a"
+    return f"{value:.5e}" if key == "energy" else f"{value:.6g}"
 
 
 def _warning_lines(findings: Findings, limit: int) -> list[Flowable]:

@@ -52,7 +52,8 @@ def register_fonts() -> None:
 
 def paragraph(text: str, style: str = "body") -> Paragraph:
     """Paragraph of plain text (markup characters are escaped)."""
-    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    joined = text.replace(" %", "\u00a0%")
+    escaped = joined.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return Paragraph(escaped, STYLES[style])
 
 

@@ -39,31 +39,38 @@ class SegFrame:
 
 def plane_axes_mm(seg: Dataset) -> tuple[FloatArray, FloatArray]:
     """LPS vectors of one step down the rows and one step along the columns (C.7.6.2.1.1)."""
-    shared = seg.SharedFunctionalGroupsSequence[0]
     orientation = np.array(
-        shared.PlaneOrientationSequence[0].ImageOrientationPatient, dtype=np.float64
+        functional_group(seg, 0, "PlaneOrientationSequence").ImageOrientationPatient,
+        dtype=np.float64,
     )
-    row_mm, column_mm = (float(v) for v in shared.PixelMeasuresSequence[0].PixelSpacing)
+    spacing = functional_group(seg, 0, "PixelMeasuresSequence").PixelSpacing
+    row_mm, column_mm = (float(v) for v in spacing)
     return orientation[3:] * row_mm, orientation[:3] * column_mm
 
 
 def seg_frames(seg: Dataset) -> Iterator[SegFrame]:
     """Frames in stored order; a label map yields one frame per segment present in it."""
-    groups = seg.PerFrameFunctionalGroupsSequence
-    for number, group in enumerate(groups):
-        position = np.array(group.PlanePositionSequence[0].ImagePositionPatient, dtype=np.float64)
-        uid, frame = _source(group)
-        for segment, mask in _masks(seg, number, group):
+    for number in range(int(seg.NumberOfFrames)):
+        plane = functional_group(seg, number, "PlanePositionSequence")
+        position = np.array(plane.ImagePositionPatient, dtype=np.float64)
+        uid, frame = _source(functional_group(seg, number, "DerivationImageSequence"))
+        for segment, mask in _masks(seg, number):
             yield SegFrame(segment, mask, position, uid, frame)
 
 
-def _masks(
-    seg: Dataset, number: int, group: Dataset
-) -> Iterator[tuple[int, npt.NDArray[np.bool_]]]:
+def functional_group(seg: Dataset, number: int, keyword: str) -> Dataset:
+    """Return the group that holds for a frame: its own, or the one shared by all frames."""
+    own = seg.PerFrameFunctionalGroupsSequence[number]
+    items = own.get(keyword) or seg.SharedFunctionalGroupsSequence[0].get(keyword)
+    return items[0] if items else Dataset()
+
+
+def _masks(seg: Dataset, number: int) -> Iterator[tuple[int, npt.NDArray[np.bool_]]]:
     shape = (int(seg.Rows), int(seg.Columns))
     size = shape[0] * shape[1]
     if seg.BitsAllocated == 1:
-        segment = int(group.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
+        group = functional_group(seg, number, "SegmentIdentificationSequence")
+        segment = int(group.ReferencedSegmentNumber)
         yield segment, _bits(seg.PixelData, number * size, size).reshape(shape)
         return
     stored = np.frombuffer(seg.PixelData, np.uint8, count=size, offset=number * size)
@@ -79,10 +86,9 @@ def _bits(data: bytes, first: int, count: int) -> npt.NDArray[np.bool_]:
     return bits[first - 8 * start : first - 8 * start + count].astype(np.bool_)
 
 
-def _source(group: Dataset) -> tuple[str, int | None]:
+def _source(derivation: Dataset) -> tuple[str, int | None]:
     """Return the single source image of a frame; empty where the frame names none or several."""
-    derivations = group.get("DerivationImageSequence", [])
-    sources = [item for d in derivations for item in d.get("SourceImageSequence", [])]
+    sources = derivation.get("SourceImageSequence", [])
     if len(sources) != 1:
         return "", None
     frame = sources[0].get("ReferencedFrameNumber")

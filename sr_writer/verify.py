@@ -7,6 +7,7 @@ standard's formulas, not by the library that packed them.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pydicom
 from pydicom.dataset import Dataset
@@ -41,22 +42,43 @@ def verify_outputs(
     """
     objects = {item.kind: _read(item) for item in written}
     for item in written:
-        _verify_identity(objects[item.kind], item, volume)
-    segments = None
-    if "seg" in objects:
-        segments = verify_seg(objects["seg"], findings, volume, segmentation.labels)
-    if "sr" in objects:
-        verify_sr(objects["sr"], findings, volume, segments)
-    if "overview" in objects:
-        _verify_picture(objects["overview"])
-    if "pdf" in objects:
-        _verify_pdf(objects["pdf"])
-    if "key_images" in objects and not findings.flagged:
-        raise VerificationFailed("key_images", "written although no level is flagged")
+        with _complete(item.kind):
+            _verify_identity(objects[item.kind], item, volume)
+    _verify_contents(objects, findings, volume, segmentation)
     known = {frame.SOPInstanceUID for frame in volume.source.frames}
     known |= {item.SOPInstanceUID for item in written}
     for kind, ds in objects.items():
-        _verify_references(kind, ds, known)
+        with _complete(kind):
+            _verify_references(kind, ds, known)
+
+
+def _verify_contents(
+    objects: dict[str, Dataset], findings: Findings, volume: CTVolume, segmentation: Segmentation
+) -> None:
+    segments = None
+    if "seg" in objects:
+        with _complete("seg"):
+            segments = verify_seg(objects["seg"], findings, volume, segmentation.labels)
+    if "sr" in objects:
+        with _complete("sr"):
+            verify_sr(objects["sr"], findings, volume, segments)
+    if "overview" in objects:
+        with _complete("overview"):
+            _verify_picture(objects["overview"])
+    if "pdf" in objects:
+        with _complete("pdf"):
+            _verify_pdf(objects["pdf"])
+    if "key_images" in objects and not findings.flagged:
+        raise VerificationFailed("key_images", "written although no level is flagged")
+
+
+@contextmanager
+def _complete(kind: str) -> Iterator[None]:
+    """Turn the absence of an attribute into a failed verification."""
+    try:
+        yield
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
+        raise VerificationFailed(kind, f"is incomplete or damaged: {error!r}") from error
 
 
 def _read(item: WrittenObject) -> Dataset:

@@ -18,7 +18,7 @@ from sr_writer.headers import SourceHeaders
 from sr_writer.instance import ResultContext
 from sr_writer.key_images import build_key_images
 from sr_writer.narrative import build_narrative
-from sr_writer.overview import draw_overview, draw_panels_only
+from sr_writer.overview import draw_overview, draw_views
 from sr_writer.pdf import render_pdf
 from sr_writer.provenance import KEY_IMAGES, NARRATIVE, OVERVIEW, PDF, SR, ObjectKind, ResultUIDs
 from sr_writer.references import slice_instance
@@ -43,7 +43,7 @@ class Pictures:
     """Pictures of one result; None where not among the outputs."""
 
     overview: RGBArray | None
-    panels: RGBArray | None
+    views: RGBArray | None
 
 
 def write_outputs(
@@ -86,8 +86,8 @@ def write_outputs(
             objects.append((OVERVIEW, build_secondary_capture(pictures.overview, context)))
     if pictures.overview is not None:
         save_picture(pictures.overview, out / "overview.png")
-    if pictures.panels is not None:
-        document = render_pdf(findings, pictures.panels, header, settings.created_at)
+    if pictures.views is not None:
+        document = render_pdf(findings, pictures.views, header, settings.created_at)
         (out / "report.pdf").write_bytes(document)
         if header is not None:
             objects.append((PDF, build_encapsulated_pdf(document, context)))
@@ -113,7 +113,7 @@ def _draw(
     outputs = settings.outputs
     return Pictures(
         draw_overview(findings, volume, segmentation) if "overview" in outputs else None,
-        draw_panels_only(findings, volume, segmentation) if "pdf" in outputs else None,
+        draw_views(findings, volume, segmentation) if "pdf" in outputs else None,
     )
 
 
