@@ -15,7 +15,7 @@ _BY_NAME = {
     "UnreadableInput": UNREADABLE,
     "ModelUnavailable": USAGE,
     "CohortInputError": USAGE,
-    "PhantomSpecError": USAGE,
+    "InvalidPhantom": USAGE,
     "UnknownPreset": USAGE,
 }
 """Errors of the other packages by class name, so that `--help` need not import torch."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -32,18 +32,31 @@ def phantom(  # noqa: PLR0913, PLR0917 - the contract's options
         str | None, typer.Option(metavar="X,Y,Z", help="Voxel size in mm along patient x, y, z.")
     ] = None,
     levels: Annotated[str, typer.Option(metavar="T10-L5", help="Levels present.")] = "T10-L5",
+    left_marker: Annotated[
+        bool,
+        typer.Option("--left-marker", help="Metal bead and one extra rib on the left side."),
+    ] = False,
 ) -> None:
     """Write a synthetic spine CT (DICOM), its exact labels and truth."""
     from inference.phantom.dicom import write_phantom  # noqa: PLC0415 - keeps --help quick
-    from inference.phantom.spec import parse_spec  # noqa: PLC0415
-
-    spec = parse_spec(
-        seed=seed,
-        fractures=tuple(fracture or ()),
-        bmd=bmd,
-        orientation=orientation,
-        spacing=spacing,
-        levels=levels,
+    from inference.phantom.spec import (  # noqa: PLC0415
+        PhantomSpec,
+        parse_fracture,
+        parse_levels,
+        parse_spacing,
     )
+
+    chosen: dict[str, Any] = {} if bmd is None else {"bmd_mg_cm3": bmd}
+    if spacing is not None:
+        chosen["spacing_xyz_mm"] = parse_spacing(spacing)
+    spec = PhantomSpec(
+        seed=seed,
+        levels=parse_levels(levels),
+        fractures=tuple(parse_fracture(text) for text in fracture or ()),
+        orientation=orientation,
+        left_marker=left_marker,
+        **chosen,
+    )
+    out.mkdir(parents=True, exist_ok=True)
     write_phantom(spec, out)
     sys.stdout.write(f"phantom in {out}\n")

@@ -1,0 +1,5 @@
+"""`python -m service` is `spinenode`."""
+
+from service.cli import main
+
+main()
