@@ -5,6 +5,9 @@ Knows nothing of what happens to a series in between. The service composes these
 
 from node.archive import LoopbackArchive
 from node.backoff import BackoffPolicy, delay_seconds
+from node.commitment import CommitmentReport
+from node.commitment_ledger import CommitmentLedger
+from node.commitment_scu import request_commitment
 from node.delivery import deliver_due, send
 from node.errors import NodeError, NotAcceptable, OutOfResources, Permanent, Retryable
 from node.index import Addition
@@ -34,6 +37,8 @@ __all__ = [
     "SENT_SOP_CLASSES",
     "Addition",
     "BackoffPolicy",
+    "CommitmentLedger",
+    "CommitmentReport",
     "CompletionReason",
     "Delivery",
     "DeliveryLedger",
@@ -72,6 +77,7 @@ __all__ = [
     "echo",
     "instance_set_digest",
     "post_files",
+    "request_commitment",
     "send",
     "send_files",
 ]

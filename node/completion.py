@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Hashable
 
 from node.backoff import BackoffPolicy, delay_seconds
-from node.index import SeriesRecord
 from node.observer import NodeObserver
 from node.received import ReceivedSeries
 from node.series import CompletionReason, SeriesTracker
@@ -84,11 +83,23 @@ class CompletionDispatcher:
 
     def _run(self) -> None:
         while not self._stopping.wait(self._nap_seconds()):
-            self._on_tick()
+            self._tick()
             for key, reason in self._take_due():
                 if self._stopping.is_set():
                     return
-                self._hand_over(key, reason)
+                try:
+                    self._hand_over(key, reason)
+                # The consumer is the service's code and the disk may be full: whatever is
+                # raised, the series must not be lost and this thread has to go on.
+                except Exception as error:  # noqa: BLE001
+                    self._retry_later(key, reason, error)
+
+    def _tick(self) -> None:
+        try:
+            self._on_tick()
+        # The observer behind it is the service's code; completion goes on without it.
+        except Exception as error:  # noqa: BLE001
+            LOG.error("observer failed: %s", type(error).__name__)
 
     def _nap_seconds(self) -> float:
         with self._lock:
@@ -110,12 +121,7 @@ class CompletionDispatcher:
         if record is None or record.revision <= record.handed_revision:
             return
         series = self._spool.describe_series(record, reason)
-        try:
-            self._consumer(series)
-        # The consumer is the service's code: whatever it raises, the series must not be lost.
-        except Exception as error:  # noqa: BLE001
-            self._retry_later(record, reason, error)
-            return
+        self._consumer(series)
         self._spool.index.mark_handed_over(key, record.revision)
         self._failures.pop(key, None)
         LOG.info(
@@ -126,17 +132,15 @@ class CompletionDispatcher:
         )
         self._observer.series_complete(series)
 
-    def _retry_later(
-        self, record: SeriesRecord, reason: CompletionReason, error: Exception
-    ) -> None:
-        failures = self._failures[record.key] = self._failures.get(record.key, 0) + 1
+    def _retry_later(self, key: str, reason: CompletionReason, error: Exception) -> None:
+        failures = self._failures[key] = self._failures.get(key, 0) + 1
         delay = delay_seconds(RETRY, failures, random.random())
         LOG.error(
-            "series %s could not be handed over (%s), attempt %d; again in %.1f s",
-            record.SeriesInstanceUID,
+            "series folder %s could not be handed over (%s), attempt %d; again in %.1f s",
+            key,
             type(error).__name__,
             failures,
             delay,
         )
         with self._lock:
-            self._retries[record.key] = (time.monotonic() + delay, reason)
+            self._retries[key] = (time.monotonic() + delay, reason)

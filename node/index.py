@@ -41,6 +41,7 @@ CREATE TABLE IF NOT EXISTS instance (
     calling_ae_title TEXT NOT NULL,
     PRIMARY KEY (series_key, sop_instance_uid, sha256)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS instance_uid ON instance (sop_instance_uid);
 CREATE INDEX IF NOT EXISTS series_unhanded ON series (series_key) WHERE revision > handed_revision;
 """
 INSTANCE_COLUMNS = (
@@ -165,6 +166,14 @@ class SpoolIndex:
         """Return series whose purge was begun and not finished."""
         query = "SELECT series_key FROM series WHERE purging=1"
         return tuple(row[0] for row in self._database.rows(query))
+
+    def sop_classes_of(self, sop_instance_uid: str) -> frozenset[str]:
+        """Return under which SOP classes an instance is held; empty if it is not."""
+        query = (
+            "SELECT sop_class_uid FROM instance JOIN series USING (series_key)"
+            " WHERE sop_instance_uid=? AND purging=0"
+        )
+        return frozenset(row[0] for row in self._database.rows(query, (sop_instance_uid,)))
 
     def paths(self) -> frozenset[str]:
         """Return every indexed file, relative to the spool."""

@@ -13,6 +13,8 @@ from typing import Any, Protocol
 
 from pynetdicom import AE, _config, evt
 from pynetdicom.association import Association
+from pynetdicom.events import EventHandlerType
+from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import build_context
 
 from node.errors import NotAcceptable, Permanent, Retryable
@@ -56,6 +58,15 @@ class DeliveryResult:
     status: int | None
     outcome: Outcome
     comment: str = ""
+
+
+@dataclass(frozen=True)
+class Negotiation:
+    """What to propose: (abstract syntax, transfer syntaxes), roles, and event handlers."""
+
+    contexts: Sequence[tuple[str, list[Any]]]
+    roles: Sequence[SCP_SCU_RoleSelectionNegotiation] = ()
+    handlers: Sequence[EventHandlerType] = ()
 
 
 class DeliveryObserver(Protocol):
@@ -118,7 +129,7 @@ def echo(destination: Destination) -> None:
         As `send_files`, and Retryable for any answer but success.
     """
     contexts = [(VERIFICATION, list(VERIFICATION_TRANSFER_SYNTAXES))]
-    with _associated(destination, contexts) as association:
+    with associated(destination, Negotiation(contexts)) as association:
         if not association.is_established:
             raise Permanent(f"{destination.name} does not accept C-ECHO")
         status = association.send_c_echo().get("Status")
@@ -149,7 +160,7 @@ def _send_batch(
 ) -> Iterator[DeliveryResult]:
     wanted = sorted({_context(identity) for identity in batch.values()})
     contexts = [(sop_class, [syntax]) for sop_class, syntax in wanted]
-    with _associated(destination, contexts) as association:
+    with associated(destination, Negotiation(contexts)) as association:
         accepted = {
             (str(context.abstract_syntax), str(context.transfer_syntax[0]))
             for context in association.accepted_contexts
@@ -186,10 +197,16 @@ def _result(
 
 
 @contextmanager
-def _associated(
-    destination: Destination, contexts: list[tuple[str, list[Any]]]
-) -> Iterator[Association]:
-    """Open an association and release it; not established only if all contexts were refused."""
+def associated(destination: Destination, negotiation: Negotiation) -> Iterator[Association]:
+    """Open an association and release it; not established only if all contexts were refused.
+
+    Raises
+    ------
+    Retryable
+        No connection, or the association was rejected for now.
+    Permanent
+        The peer does not know our AE titles, or TLS files are unusable.
+    """
     ae = AE(ae_title=destination.calling_ae_title)
     ae.connection_timeout = CONNECT_SECONDS
     ae.acse_timeout = CONNECT_SECONDS
@@ -201,10 +218,11 @@ def _associated(
     association = ae.associate(
         destination.host,
         destination.port,
-        contexts=[build_context(abstract, syntaxes) for abstract, syntaxes in contexts],
+        contexts=[build_context(abstract, syntaxes) for abstract, syntaxes in negotiation.contexts],
         ae_title=destination.ae_title,
+        ext_neg=list(negotiation.roles),
         tls_args=tls,
-        evt_handlers=[(evt.EVT_CONN_OPEN, _without_delay)],
+        evt_handlers=[(evt.EVT_CONN_OPEN, _without_delay), *negotiation.handlers],
     )
     try:
         _check_association(association, destination)

@@ -10,6 +10,8 @@ from typing import cast
 
 from pynetdicom.association import Association
 
+from node.commitment_scp import CommitmentScp
+from node.commitment_scu import ReportConsumer
 from node.completion import CompletionDispatcher, SeriesConsumer
 from node.doorway import Doorway
 from node.errors import Permanent
@@ -48,6 +50,9 @@ class NodeServer:
     on_series_complete
         Called in a thread of the node, one series at a time, at least once for each completed
         instance set, also across a kill: the same digest may come twice.
+    on_commitment
+        Takes storage commitment reports on what we sent, and returns whether it knows the
+        transaction: `CommitmentLedger.settle`.
     """
 
     def __init__(
@@ -57,6 +62,7 @@ class NodeServer:
         series: SeriesSettings,
         on_series_complete: SeriesConsumer,
         observer: NodeObserver | None = None,
+        on_commitment: ReportConsumer | None = None,
     ) -> None:
         self._listener = listener
         self._spool = spool
@@ -65,6 +71,7 @@ class NodeServer:
         self._dispatcher = CompletionDispatcher(
             spool, series, on_series_complete, self._observer, self._report_ended
         )
+        self._commitment = CommitmentScp(listener, spool.index, on_commitment)
         self._server: NodeAssociationServer | None = None
 
     @property
@@ -83,11 +90,12 @@ class NodeServer:
         listener = self._listener
         tls = None if listener.tls is None else server_context(listener.tls)
         ae = application_entity(listener)
+        self._commitment.add_to(ae)
         scp = StorageScp(self._spool, listener.limits, self._observer, self._instance_stored)
         try:
             server = ae.make_server(
                 (listener.host, listener.port),
-                evt_handlers=scp.handlers(),
+                evt_handlers=[*scp.handlers(), *self._commitment.handlers()],
                 server_class=NodeAssociationServer,
                 doorway=Doorway(listener.limits, tls),
                 roster=self._roster,

@@ -26,10 +26,14 @@ class TlsSettings:
 
 @dataclass(frozen=True)
 class Peer:
-    """A calling AE that may send to us, from `host` only if one is given."""
+    """A calling AE that may send to us, from `host` only if one is given.
+
+    With `host` and `port`, storage commitment reports go there on an association of their own.
+    """
 
     ae_title: str
     host: str | None = None
+    port: int | None = None
 
 
 @dataclass(frozen=True)

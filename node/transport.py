@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -149,3 +150,8 @@ class NodeAssociationServer(ThreadedAssociationServer):
         connection, address = self.socket.accept()
         self.doorway.enter(connection)
         return connection, address
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
+        """Log what a connection's thread raised, without a traceback on stderr."""
+        error = sys.exception()
+        LOG.error("connection from %s failed: %s", client_address[0], type(error).__name__)

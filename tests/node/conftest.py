@@ -127,6 +127,7 @@ def start_node(tmp_path: Path) -> Iterator[Callable[..., RunningNode]]:
         consumer: Callable[[ReceivedSeries], None] | None = None,
         observer=None,
         spool: Spool | None = None,
+        on_commitment=None,
         **listener,
     ) -> RunningNode:
         settings = ListenerSettings(host="127.0.0.1", port=0, **listener)
@@ -138,6 +139,7 @@ def start_node(tmp_path: Path) -> Iterator[Callable[..., RunningNode]]:
             series or SeriesSettings(quiet_seconds=0.3, max_wait_seconds=60),
             consumer or completed.put,
             observer,
+            on_commitment,
         )
         server.start()
         node = RunningNode(server, spool, completed)

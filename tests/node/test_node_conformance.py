@@ -8,7 +8,8 @@ from pathlib import Path
 from pynetdicom import AE
 
 from node import CT_TRANSFER_SYNTAXES, RECEIVED_SOP_CLASSES, SENT_SOP_CLASSES, ListenerLimits
-from node.sop_classes import VERIFICATION
+from node.commitment import STORAGE_COMMITMENT_PUSH_MODEL
+from node.sop_classes import VERIFICATION, VERIFICATION_TRANSFER_SYNTAXES
 
 STATEMENT = (Path(__file__).parents[2] / "docs" / "conformance.md").read_text(encoding="utf-8")
 
@@ -56,3 +57,14 @@ def test_every_line_is_negotiated_and_nothing_else(start_node):
         association.release()
         assert set(RECEIVED_SOP_CLASSES) <= accepted
         assert accepted <= set(classes)
+
+
+def test_storage_commitment_is_negotiated_as_stated(start_node):
+    ((name, uid),) = uids_of_table("### 2.3 Storage commitment")
+    assert (name, uid) == ("Storage Commitment Push Model", STORAGE_COMMITMENT_PUSH_MODEL)
+    ae = AE()
+    for syntax in VERIFICATION_TRANSFER_SYNTAXES:
+        ae.add_requested_context(uid, syntax)
+    association = ae.associate("127.0.0.1", start_node().server.port, ae_title="SPINENODE")
+    assert len(association.accepted_contexts) == len(VERIFICATION_TRANSFER_SYNTAXES)
+    association.release()
