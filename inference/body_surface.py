@@ -57,6 +57,14 @@ class BodySurface:
         start = (box[0].start, box[1].start, box[2].start)
         return cls(smooth, start, volume, int(mask.sum()))
 
+    @property
+    def box(self) -> tuple[slice, slice, slice]:
+        """The crop in the volume."""
+        k, j, i = (
+            slice(s, s + n) for s, n in zip(self.start_kji, self.distance_mm.shape, strict=True)
+        )
+        return k, j, i
+
     def at_lps(self, points_lps_mm: FloatArray) -> FloatArray:
         """Signed distance (...) at points (..., 3); outside the crop the nearest value holds."""
         index = self.volume.to_index_kji(points_lps_mm) - np.array(self.start_kji)

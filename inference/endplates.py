@@ -26,21 +26,63 @@ DISC_HU = (70.0, 80.0)
 """Mean and spread expected outside the endplate."""
 SHELL_EXCESS_HU = (250.0, 250.0)
 """Mean and spread of the shell's HU above the trabecular bone."""
+TRABECULAR_SPREAD_HU = 60.0
+"""How far the bone under an endplate may differ from the middle of the body."""
+AGREED_SHARE = 0.4
+"""Share of these spreads that is left once all endplates of a body have been looked at."""
 NOISE_FLOOR_HU = 15.0
-CORRELATION = 4.0
-"""Neighbouring voxels share noise and anatomy: this many count as one."""
-FEWEST_VOXELS = 12
+STARTING_NOISE_HU = 60.0
+CORRELATED_MM3 = 8.0
+"""Voxels this near share noise and anatomy and count as one."""
+CORRELATION_LIMITS = (1.5, 8.0)
+TOUCHED_BY_NEXT = 0.02
+TRUST_IN_TOUCHED = 0.3
+"""Weight of voxels that hold a share of the next vertebra, whose surface is its mask's."""
+FEWEST_VOXELS = 10
 MODEL_ERROR_MM = 0.1
 
 FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
+class Tissues:
+    """HU of disc, trabecular bone and shell (above the bone): means and spreads, (3,) each."""
+
+    mean_hu: FloatArray
+    spread_hu: FloatArray
+
+    @classmethod
+    def expected(cls, trabecular_hu: float) -> Tissues:
+        """What is known before looking, given the HU in the middle of the body."""
+        return cls(
+            np.array([DISC_HU[0], trabecular_hu, SHELL_EXCESS_HU[0]]),
+            np.array([DISC_HU[1], TRABECULAR_SPREAD_HU, SHELL_EXCESS_HU[1]]),
+        )
+
+    def agreed(self, seen_hu: FloatArray) -> Tissues:
+        """Narrowed to what several places (n, 3) of one body show."""
+        if seen_hu.shape[0] < 3:
+            return self
+        around = 1.4826 * np.median(np.abs(seen_hu - np.median(seen_hu, axis=0)), axis=0)
+        spread = np.clip(around, AGREED_SHARE * self.spread_hu, self.spread_hu)
+        return Tissues(np.median(seen_hu, axis=0), spread)
+
+
+@dataclass(frozen=True)
 class Edge:
-    """Offset of the endplate from the mask's surface, outward positive, with its uncertainty."""
+    """Where an endplate was found.
+
+    Attributes
+    ----------
+    offset_mm, sd_mm
+        From the mask's surface, outward positive, and its standard uncertainty.
+    tissues_hu
+        (3,) disc, bone and shell seen there; None where the mask alone spoke.
+    """
 
     offset_mm: float
     sd_mm: float
+    tissues_hu: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -54,81 +96,98 @@ class Neighbourhood:
     depth_mm
         (n,) distance of the voxel centres below the mask's surface along its normal, positive
         inside the body.
+    beyond_mm
+        (n,) distance below the surface of the next vertebra; negative in the disc.
     box_mm
         (3,) extents of a voxel along the surface normal, one per grid axis.
+    voxel_mm3
+        Volume of a voxel.
     """
 
     hu: FloatArray
     depth_mm: FloatArray
+    beyond_mm: FloatArray
     box_mm: FloatArray
+    voxel_mm3: float
+
+    @property
+    def correlation(self) -> float:
+        """How many voxels count as one."""
+        low, high = CORRELATION_LIMITS
+        return min(max(CORRELATED_MM3 / self.voxel_mm3, low), high)
 
 
-def locate(near: Neighbourhood, trabecular_hu: tuple[float, float], mask_sd_mm: float) -> Edge:
+def locate(near: Neighbourhood, tissues: Tissues, mask_sd_mm: float) -> Edge:
     """Surface position relative to the mask's surface.
 
     Parameters
     ----------
-    trabecular_hu
-        Mean and spread of the HU in the middle of the body.
+    tissues
+        What disc, bone and shell are expected to be.
     mask_sd_mm
         How far the mask's surface may be off.
     """
     if near.hu.size < FEWEST_VOXELS or not (near.depth_mm < -0.5).any():
         return Edge(0.0, mask_sd_mm)
     offsets = np.arange(-SEARCH_MM, SEARCH_MM + 1e-6, SEARCH_STEP_MM)
-    noise = 60.0
+    noise = STARTING_NOISE_HU
     for _ in range(2):
-        misfit, rms = _misfits(near, offsets, trabecular_hu, noise)
-        cost = misfit + 0.5 * (offsets / mask_sd_mm) ** 2
-        noise = max(NOISE_FLOOR_HU, float(rms[cost.argmin()]))
-    return _summary(offsets, cost, mask_sd_mm)
-
-
-def _summary(offsets: FloatArray, cost: FloatArray, mask_sd_mm: float) -> Edge:
-    """Mean around the best offset; the spread is over all offsets, so that doubt shows."""
+        fit = _fit(near, offsets, tissues, noise)
+        cost = fit.misfit + 0.5 * (offsets / mask_sd_mm) ** 2
+        best = int(cost.argmin())
+        noise = max(NOISE_FLOOR_HU, float(fit.residual_hu[best]))
     probability = np.exp(cost.min() - cost)
-    near = np.abs(offsets - offsets[cost.argmin()]) <= 0.6
-    offset = float((offsets * probability)[near].sum() / probability[near].sum())
-    spread = float((probability * (offsets - offset) ** 2).sum() / probability.sum())
-    return Edge(offset, min(float(np.hypot(np.sqrt(spread), MODEL_ERROR_MM)), 2.0 * mask_sd_mm))
+    beside = np.abs(offsets - offsets[best]) <= 0.6
+    offset = float((offsets * probability)[beside].sum() / probability[beside].sum())
+    # over all offsets, so that a second possible edge shows as doubt
+    variance = float((probability * (offsets - offset) ** 2).sum() / probability.sum())
+    sd = min(float(np.hypot(variance**0.5, MODEL_ERROR_MM)), 2.0 * mask_sd_mm)
+    return Edge(offset, sd, fit.tissues_hu[best])
 
 
-def _misfits(
-    near: Neighbourhood, offsets: FloatArray, trabecular_hu: tuple[float, float], noise: float
-) -> tuple[FloatArray, FloatArray]:
-    """Penalised misfit and residual HU of the best disc, bone and shell at every offset."""
-    step = _step_response(near, offsets, 0.0)
-    shell = step - _step_response(near, offsets, SHELL_MM)
-    basis = np.stack([1.0 - step, step, shell], axis=-1)
-    prior_mean = np.array([DISC_HU[0], trabecular_hu[0], SHELL_EXCESS_HU[0]])
-    prior_sd = np.array([DISC_HU[1], trabecular_hu[1], SHELL_EXCESS_HU[1]])
-    weight = 1.0 / (noise**2 * CORRELATION)
-    robust = np.ones((offsets.size, near.hu.size))
+@dataclass(frozen=True)
+class _Fit:
+    """Best disc, bone and shell at every offset: penalised misfit (o,), typical residual (o,)."""
+
+    misfit: FloatArray
+    residual_hu: FloatArray
+    tissues_hu: FloatArray
+
+
+def _fit(near: Neighbourhood, offsets: FloatArray, tissues: Tissues, noise: float) -> _Fit:
+    own = near.depth_mm[None, :] + offsets[:, None]
+    step = _step_response(own, near.box_mm)
+    shell = step - _step_response(own - SHELL_MM, near.box_mm)
+    beyond = _step_response(near.beyond_mm, near.box_mm)
+    shell = shell + beyond - _step_response(near.beyond_mm - SHELL_MM, near.box_mm)
+    bone = np.minimum(1.0, step + beyond)
+    basis = np.stack([1.0 - bone, bone, shell], axis=-1)
+    trust = np.where(beyond > TOUCHED_BY_NEXT, TRUST_IN_TOUCHED, 1.0)
+    weight = 1.0 / (noise**2 * near.correlation)
+    pull = tissues.mean_hu / tissues.spread_hu**2
+    robust = np.tile(trust, (offsets.size, 1))
     for _ in range(2):
         weighted = basis * robust[..., None]
-        normal = weight * np.einsum("onp,onq->opq", weighted, basis) + np.diag(prior_sd**-2.0)
-        right = weight * np.einsum("onp,n->op", weighted, near.hu) + prior_mean / prior_sd**2
+        normal = weight * np.einsum("onp,onq->opq", weighted, basis)
+        normal += np.diag(tissues.spread_hu**-2.0)
+        right = weight * np.einsum("onp,n->op", weighted, near.hu) + pull
         solution = np.linalg.solve(normal, right[..., None])[..., 0]
         solution[:, 2] = np.maximum(solution[:, 2], 0.0)
-        residual = near.hu - np.einsum("onp,op->on", basis, solution)
-        robust = np.minimum(1.0, 2.0 * noise / np.maximum(np.abs(residual), 1e-6))
+        size = np.abs(near.hu - np.einsum("onp,op->on", basis, solution))
+        robust = trust * np.minimum(1.0, 2.0 * noise / np.maximum(size, 1e-6))
     # Huber's loss: vessels, gas in the disc and osteophytes may not drag the surface
-    size = np.abs(residual)
     loss = np.where(size <= 2.0 * noise, 0.5 * size**2, 2.0 * noise * (size - noise))
-    misfit = weight * loss.sum(axis=1)
-    misfit += 0.5 * (((solution - prior_mean) / prior_sd) ** 2).sum(axis=1)
-    rms = 1.4826 * np.median(size, axis=1)
-    return misfit, rms
+    departure = (solution - tissues.mean_hu) / tissues.spread_hu
+    misfit = weight * (trust * loss).sum(axis=1) + 0.5 * (departure**2).sum(axis=1)
+    return _Fit(misfit, 1.4826 * np.median(size, axis=1), solution)
 
 
-def _step_response(near: Neighbourhood, offsets: FloatArray, layer_mm: float) -> FloatArray:
-    """Share of each voxel that lies deeper than `layer_mm` below the surface, per offset."""
-    depth = near.depth_mm[None, :] + offsets[:, None] - layer_mm
-    wide = int(near.box_mm.argmax())
-    width = max(float(near.box_mm[wide]), 1e-3)
-    rest = np.delete(near.box_mm, wide)
-    sd = float(np.sqrt((rest**2).sum() / 12.0 + KERNEL_SD_MM**2))
-    return (_ramp(depth + width / 2.0, sd) - _ramp(depth - width / 2.0, sd)) / width
+def _step_response(depth_mm: FloatArray, box_mm: FloatArray) -> FloatArray:
+    """Share of voxels that lies below a surface, by the depth of their centres."""
+    wide = int(box_mm.argmax())
+    width = max(float(box_mm[wide]), 1e-3)
+    sd = float(np.sqrt((np.delete(box_mm, wide) ** 2).sum() / 12.0 + KERNEL_SD_MM**2))
+    return (_ramp(depth_mm + width / 2.0, sd) - _ramp(depth_mm - width / 2.0, sd)) / width
 
 
 def _ramp(z: FloatArray, sd: float) -> FloatArray:

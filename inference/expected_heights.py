@@ -21,8 +21,10 @@ DEFORMED_DEFICIT = 0.08
 """The same for a body that is deformed already: its posterior wall has likely sunk with it."""
 DEFORMED_FROM = 0.15
 """Loss against the own posterior height from which a body counts as deformed."""
-LOW_LEVEL_DEFICIT = 0.22
-"""The same for L5 and L6, whose posterior height is low and varies by nature."""
+LOW_POSTERIOR_DEFICIT = 0.28
+"""The same for L5 and L6 with a high anterior wall: their posterior wall is low by nature."""
+LOW_POSTERIOR_FROM = 1.08
+"""Anterior over posterior height from which L5 and L6 count as normally shaped."""
 LOW_LEVELS = frozenset({VertebraLevel.L5, VertebraLevel.L6})
 NEIGHBOUR_RANKS = 4
 FEWEST_NEIGHBOURS = 2
@@ -51,8 +53,8 @@ def expected_posterior_mm(
 
 def deficit_limit(level: VertebraLevel, heights: Heights) -> float:
     """Share below expectation from which a posterior height counts as lost."""
-    if level in LOW_LEVELS:
-        return LOW_LEVEL_DEFICIT
+    if level in LOW_LEVELS and heights.anterior >= LOW_POSTERIOR_FROM * heights.posterior:
+        return LOW_POSTERIOR_DEFICIT
     own_loss = 1.0 - min(heights.anterior, heights.middle) / heights.posterior
     return DEFORMED_DEFICIT if own_loss >= DEFORMED_FROM else CRUSH_DEFICIT
 

@@ -6,12 +6,13 @@ posterior wall is posterior), in the mid-sagittal slab, along the body's own cra
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
+from inference.bodies import signed_distance_mm
 from inference.body_axes import (
     BodyFrame,
     Columns,
@@ -19,18 +20,22 @@ from inference.body_axes import (
     columns_at,
 )
 from inference.body_surface import BodySurface
-from inference.endplates import Edge, Neighbourhood, locate
+from inference.endplates import Edge, Neighbourhood, Tissues, locate
 from inference.report import Heights
+from inference.volume import LabelArray
 
 SLAB_HALF_MM = 4.0
 STATIONS = {"posterior": 0.15, "middle": 0.50, "anterior": 0.85}
 STATION_HALF_MM = 2.0
+COARSE_SHARE = 1.1
+"""Coarse voxels count for a station up to this many voxels away."""
 LOCAL_SURFACE_HALF_MM = 7.0
 OUTSIDE_MM = 4.0
 INSIDE_MM = 6.0
 MASK_SD_MM = 0.6
 """How far a good mask's surface may be off, beside its voxel's own uncertainty."""
-TRABECULAR_SPREAD_HU = 60.0
+DEFAULT_TRABECULAR_HU = 150.0
+FAR_MM = 99.0
 SMALLEST_HEIGHT_MM = 3.0
 LARGEST_HEIGHT_MM = 45.0
 
@@ -47,16 +52,35 @@ class SlabVoxels:
         (n, 3) anterior, left, cranial of the voxel centres.
     hu
         (n,) HU.
+    beyond_mm
+        (n,) signed distance to the other vertebrae's surfaces, negative outside them.
     box_mm
         (3, 3), row g: grid axis g's voxel step in the frame.
     trabecular_hu
-        Median in the depth of the body, and how much the bone may differ from it elsewhere.
+        Median in the depth of the body.
     """
 
     position_mm: FloatArray
     hu: FloatArray
+    beyond_mm: FloatArray
     box_mm: FloatArray
-    trabecular_hu: tuple[float, float]
+    trabecular_hu: float
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What else lies in a body's crop.
+
+    Attributes
+    ----------
+    excluded
+        bool (k, j, i), voxels of other vertebrae and of foreign material.
+    beyond_mm
+        (k, j, i), signed distance to the other vertebrae's surfaces, negative outside them.
+    """
+
+    excluded: npt.NDArray[np.bool_]
+    beyond_mm: FloatArray
 
 
 @dataclass(frozen=True)
@@ -78,60 +102,76 @@ class _LocalSurface:
         return np.asarray(_terms(s - self.station_mm, x) @ self.coefficients)
 
     @property
+    def at_station_mm(self) -> float:
+        return float(self.coefficients[0])
+
+    @property
     def normal(self) -> FloatArray:
         """Upward unit normal at the station, in the frame."""
         up = np.array([-self.coefficients[1], -self.coefficients[3], 1.0])
         return np.asarray(up / np.linalg.norm(up))
 
 
-def measure_heights(
-    surface: BodySurface, frame: BodyFrame, excluded: npt.NDArray[np.bool_]
-) -> MeasuredHeights | None:
-    """Heights of one complete body; None if its surface cannot be followed.
+@dataclass(frozen=True)
+class _Station:
+    """Both endplates at one place along the body."""
 
-    Parameters
-    ----------
-    excluded
-        bool, shape of the surface's crop: voxels that say nothing about this body's endplates
-        (other vertebrae, metal, cement).
-    """
+    upper: _LocalSurface
+    lower: _LocalSurface
+
+    def edges(self, voxels: SlabVoxels, tissues: Tissues) -> tuple[Edge, Edge]:
+        return (
+            _edge(self.upper, self.lower, voxels, tissues),
+            _edge(self.lower, self.upper, voxels, tissues),
+        )
+
+    def height(self, voxels: SlabVoxels, tissues: Tissues) -> tuple[float, float]:
+        """Height along the cranial axis and its standard uncertainty."""
+        top, bottom = self.edges(voxels, tissues)
+        height = self.upper.at_station_mm - self.lower.at_station_mm
+        # offsets are along the normals; along the cranial axis they are longer
+        height += top.offset_mm / self.upper.normal[2] + bottom.offset_mm / self.lower.normal[2]
+        return height, float(np.hypot(top.sd_mm, bottom.sd_mm))
+
+
+def measure_heights(
+    surface: BodySurface, frame: BodyFrame, around: Surroundings
+) -> MeasuredHeights | None:
+    """Heights of one complete body; None if its surface cannot be followed."""
     extent = anteroposterior_extent_mm(surface, frame)
     if extent is None or extent[1] - extent[0] < 5.0:
         return None
-    voxels = slab_voxels(surface, frame, excluded)
+    voxels = slab_voxels(surface, frame, around)
     columns = _slab_columns(surface, frame, extent)
-    values: dict[str, float] = {}
-    variances = []
-    for name, fraction in STATIONS.items():
-        station = extent[0] + fraction * (extent[1] - extent[0])
-        measured = _station_height(columns, voxels, station)
-        if measured is None:
-            return None
-        values[name] = measured[0]
-        variances.append(measured[1] ** 2)
-    heights = Heights(**values)
-    if not all(SMALLEST_HEIGHT_MM < h < LARGEST_HEIGHT_MM for h in values.values()):
+    stations = {
+        name: _station(columns, extent[0] + fraction * (extent[1] - extent[0]))
+        for name, fraction in STATIONS.items()
+    }
+    found = {name: station for name, station in stations.items() if station is not None}
+    if len(found) < len(STATIONS):
         return None
+    tissues = _agreed_tissues(found.values(), voxels)
+    measured = {name: station.height(voxels, tissues) for name, station in found.items()}
+    if not all(SMALLEST_HEIGHT_MM < h < LARGEST_HEIGHT_MM for h, _ in measured.values()):
+        return None
+    heights = Heights(**{name: float(height) for name, (height, _) in measured.items()})
+    variances = [sd**2 for _, sd in measured.values()]
     return MeasuredHeights(heights, float(np.sqrt(np.mean(variances))))
 
 
-def slab_voxels(
-    surface: BodySurface, frame: BodyFrame, excluded: npt.NDArray[np.bool_]
-) -> SlabVoxels:
-    """Voxels of the slab with their HU; `excluded` ones are left out."""
-    shape = surface.distance_mm.shape
+def slab_voxels(surface: BodySurface, frame: BodyFrame, around: Surroundings) -> SlabVoxels:
+    """Voxels of the slab with their HU, without those that others occupy."""
     start = np.array(surface.start_kji)
-    box = tuple(slice(s, s + n) for s, n in zip(start, shape, strict=True))
-    hu = surface.volume.hu[box].astype(np.float64)
-    deep = surface.distance_mm > 0.6 * surface.distance_mm.max()
-    usable = deep & ~excluded
-    core = float(np.median(hu[usable])) if usable.any() else 150.0
-    index = np.argwhere(~excluded) + start
-    position = frame.from_lps_mm(surface.volume.to_lps_mm(index))
+    hu = surface.volume.hu[surface.box].astype(np.float64)
+    usable = ~around.excluded
+    deep = usable & (surface.distance_mm > 0.6 * surface.distance_mm.max())
+    core = float(np.median(hu[deep])) if deep.any() else DEFAULT_TRABECULAR_HU
+    position = frame.from_lps_mm(surface.volume.to_lps_mm(np.argwhere(usable) + start))
     step = surface.volume.affine_lps[:3, :3].T @ frame.axes.T
-    half = max(SLAB_HALF_MM, 0.6 * float(np.abs(step[:, 1]).max()))
+    half = max(SLAB_HALF_MM, COARSE_SHARE * float(np.abs(step[:, 1]).max()))
     near = np.abs(position[:, 1]) <= half
-    return SlabVoxels(position[near], hu[~excluded][near], step, (core, TRABECULAR_SPREAD_HU))
+    beyond = around.beyond_mm[usable][near]
+    return SlabVoxels(position[near], hu[usable][near], beyond, step, core)
 
 
 def _slab_columns(surface: BodySurface, frame: BodyFrame, extent: tuple[float, float]) -> Columns:
@@ -143,39 +183,39 @@ def _slab_columns(surface: BodySurface, frame: BodyFrame, extent: tuple[float, f
     return columns_at(surface, frame, grid_s.ravel(), grid_x.ravel()).hit()
 
 
-def _station_height(
-    columns: Columns, voxels: SlabVoxels, station: float
-) -> tuple[float, float] | None:
-    """Height at one station and its standard uncertainty."""
-    near = np.abs(columns.anterior_mm - station) <= LOCAL_SURFACE_HALF_MM
+def _station(columns: Columns, at_mm: float) -> _Station | None:
+    near = np.abs(columns.anterior_mm - at_mm) <= LOCAL_SURFACE_HALF_MM
     if near.sum() < 12:
         return None
     s, x = columns.anterior_mm[near], columns.left_mm[near]
-    upper = _local_surface(s, x, columns.upper_mm[near], station)
-    lower = _local_surface(s, x, columns.lower_mm[near], station)
-    mask_height = float(upper.coefficients[0] - lower.coefficients[0])
-    top = _edge(upper, voxels, mask_height, 1.0)
-    bottom = _edge(lower, voxels, mask_height, -1.0)
-    # offsets are along the normals; along the cranial axis they are longer
-    height = mask_height + top.offset_mm / upper.normal[2] + bottom.offset_mm / lower.normal[2]
-    return float(height), float(np.hypot(top.sd_mm, bottom.sd_mm))
+    upper = _local_surface(s, x, columns.upper_mm[near], at_mm)
+    return _Station(upper, _local_surface(s, x, columns.lower_mm[near], at_mm))
 
 
-def _edge(surface: _LocalSurface, voxels: SlabVoxels, height_mm: float, outward: float) -> Edge:
-    normal = surface.normal * outward
-    box = np.abs(voxels.box_mm @ normal)
+def _agreed_tissues(stations: Iterable[_Station], voxels: SlabVoxels) -> Tissues:
+    """What all stations together say about disc, bone and shell of this body."""
+    expected = Tissues.expected(voxels.trabecular_hu)
+    edges = [edge for station in stations for edge in station.edges(voxels, expected)]
+    seen = [edge.tissues_hu for edge in edges if edge.tissues_hu is not None]
+    return expected.agreed(np.array(seen))
+
+
+def _edge(plate: _LocalSurface, other: _LocalSurface, voxels: SlabVoxels, tissues: Tissues) -> Edge:
+    outward = 1.0 if plate.at_station_mm > other.at_station_mm else -1.0
+    box = np.abs(voxels.box_mm @ plate.normal)
     thick = float(np.linalg.norm(box))
-    anterior_step = float(np.abs(voxels.box_mm[:, 0]).max())
     position = voxels.position_mm
-    beside = np.abs(position[:, 0] - surface.station_mm) <= max(
-        STATION_HALF_MM, 0.6 * anterior_step
-    )
-    z_surface = surface.at(position[:, 0], position[:, 1])
-    depth = (z_surface - position[:, 2]) * outward * abs(normal[2])
-    inside = min(max(INSIDE_MM, 1.2 * thick), 0.5 * height_mm)
-    near = beside & (depth > -max(OUTSIDE_MM, 1.2 * thick)) & (depth < inside)
+    reach = max(STATION_HALF_MM, COARSE_SHARE * float(np.abs(voxels.box_mm[:, 0]).max()))
+    beside = np.abs(position[:, 0] - plate.station_mm) <= reach
+    z_surface = plate.at(position[:, 0], position[:, 1])
+    depth = (z_surface - position[:, 2]) * outward * plate.normal[2]
+    half = 0.5 * abs(plate.at_station_mm - other.at_station_mm)
+    inside = min(max(INSIDE_MM, 1.2 * thick), half)
+    near = beside & (depth > -max(OUTSIDE_MM, 1.6 * thick)) & (depth < inside)
     mask_sd = float(np.hypot(MASK_SD_MM, 0.3 * thick))
-    return locate(Neighbourhood(voxels.hu[near], depth[near], box), voxels.trabecular_hu, mask_sd)
+    volume = float(np.abs(np.linalg.det(voxels.box_mm)))
+    here = Neighbourhood(voxels.hu[near], depth[near], voxels.beyond_mm[near], box, volume)
+    return locate(here, tissues, mask_sd)
 
 
 def _local_surface(s: FloatArray, x: FloatArray, z: FloatArray, station: float) -> _LocalSurface:
@@ -194,12 +234,13 @@ def _terms(s: FloatArray, x: FloatArray) -> FloatArray:
     return np.stack([np.ones_like(s), s, s**2 / 10.0, x], axis=-1)
 
 
-def excluded_voxels(
-    surface: BodySurface, labels: npt.NDArray[np.uint8], foreign: npt.NDArray[np.bool_], label: int
-) -> npt.NDArray[np.bool_]:
-    """Voxels in the surface's crop that other vertebrae or foreign material occupy or touch."""
-    box = tuple(
-        slice(s, s + n) for s, n in zip(surface.start_kji, surface.distance_mm.shape, strict=True)
-    )
-    others = (labels[box] != 0) & (labels[box] != label)
-    return np.asarray(ndimage.binary_dilation(others) | foreign[box])
+def surroundings(
+    surface: BodySurface, labels: LabelArray, foreign: npt.NDArray[np.bool_], label: int
+) -> Surroundings:
+    """Other vertebrae (any other label) and foreign material in the surface's crop."""
+    here = labels[surface.box]
+    others = (here != 0) & (here != label)
+    beyond = np.full(here.shape, -FAR_MM)
+    if others.any():
+        beyond = signed_distance_mm(others, surface.volume.spacing_kji_mm)
+    return Surroundings(np.asarray(others | foreign[surface.box]), beyond)

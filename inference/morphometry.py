@@ -14,7 +14,7 @@ from inference.deformity import FLAG as SCHEUERMANN_FLAG
 from inference.deformity import scheuermann_series
 from inference.foreign_material import ForeignMaterial, find_foreign_material
 from inference.fracture import GRADED_REGIONS, grade
-from inference.heights import MeasuredHeights, excluded_voxels, measure_heights
+from inference.heights import MeasuredHeights, measure_heights, surroundings
 from inference.report import (
     FractureFinding,
     LabelledVertebra,
@@ -124,10 +124,9 @@ def _heights(
     if body.surface is None or start is None or not measurable:
         return None
     frame = fit_frame(body.surface, start)
-    excluded = excluded_voxels(
-        body.surface, segmentation.labels, foreign.mask, int(body.found.level)
-    )
-    return measure_heights(body.surface, frame, excluded)
+    label = int(body.found.level)
+    around = surroundings(body.surface, segmentation.labels, foreign.mask, label)
+    return measure_heights(body.surface, frame, around)
 
 
 def _flags(
