@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from texture.directions import DIRECTIONS_KJI, STEP_CLASS, class_weights
-from texture.discretise import discretise
+from texture.discretise import discretise, too_many_bins
 from texture.features import FEATURE_KEYS
 from texture.glcm import energy_and_entropy, triangle_energy_and_entropy
 from texture.glrlm import RunFeatures, merge_directions, run_features
@@ -123,13 +123,19 @@ def _obstacle(values: npt.NDArray[np.float64], settings: Settings) -> str | None
         return "the region vanishes when resampled: it is smaller than a voxel"
     if not np.isfinite(values).all():
         return "the region holds values that are not finite"
-    limit = settings.foreign_material_hu
-    if limit is not None and values.max() >= limit:
-        return f"the region holds foreign material ({values.max():.0f} HU, limit {limit:.0f} HU)"
     if values.size == 1:
         return "the region is a single voxel"
-    if values.min() == values.max():
-        return f"the region is constant ({values.min():g} HU)"
+    return _unusable_range(float(values.min()), float(values.max()), settings)
+
+
+def _unusable_range(low: float, high: float, settings: Settings) -> str | None:
+    limit = settings.foreign_material_hu
+    if limit is not None and high >= limit:
+        return f"the region holds foreign material ({high:.0f} HU, limit {limit:.0f} HU)"
+    if low == high:
+        return f"the region is constant ({low:g} HU)"
+    if too_many_bins(low, high, settings):
+        return f"the region spans too many bins of {settings.bin_width_hu:g} HU"
     return None
 
 
@@ -154,7 +160,7 @@ def _matrix_features(
 
 
 def _merged_one_by_one(
-    levels: npt.NDArray[np.int32], n_levels: int, settings: Settings
+    levels: npt.NDArray[np.uint16], n_levels: int, settings: Settings
 ) -> tuple[tuple[float, float] | None, RunFeatures]:
     """Merged features of a region too large for packed counts."""
     weights = class_weights(settings.weighting)[STEP_CLASS]
@@ -167,7 +173,7 @@ def _merged_one_by_one(
 
 
 def _averaged(
-    levels: npt.NDArray[np.int32], n_levels: int
+    levels: npt.NDArray[np.uint16], n_levels: int
 ) -> tuple[tuple[float, float] | None, RunFeatures]:
     """Mean over directions; a direction without any pair has no co-occurrence to average."""
     swept = _each_direction(levels, n_levels)
@@ -182,5 +188,5 @@ def _averaged(
     )
 
 
-def _each_direction(levels: npt.NDArray[np.int32], n_levels: int) -> list[Counts]:
+def _each_direction(levels: npt.NDArray[np.uint16], n_levels: int) -> list[Counts]:
     return [sweep(levels, n_levels, np.array([d])) for d in range(len(DIRECTIONS_KJI))]

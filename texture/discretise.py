@@ -8,24 +8,22 @@ import numpy.typing as npt
 from texture.compiled import compiled
 from texture.settings import MAXIMUM_LEVELS, Settings
 
-DENSE_LEVELS = 2048
-"""Above this many levels the unused ones are dropped, which no feature here can tell."""
-
 
 def discretise(
     hu: npt.NDArray[np.float64], mask: npt.NDArray[np.bool_], settings: Settings
-) -> tuple[npt.NDArray[np.int32], int]:
+) -> tuple[npt.NDArray[np.uint16], int]:
     """Grey levels of a region with a one-voxel border, and how many levels there are.
 
     Parameters
     ----------
     hu, mask
-        (k, j, i); the values inside the mask must be finite and not all equal.
+        (k, j, i); the values inside the mask must be finite, not all equal, and with
+        ``fixed_bin_size`` span at most `MAXIMUM_LEVELS` bins (`too_many_bins`).
 
     Returns
     -------
     levels
-        int32 (k+2, j+2, i+2): 1..n_levels inside the mask, 0 elsewhere.
+        uint16 (k+2, j+2, i+2): 1..n_levels inside the mask, 0 elsewhere.
     n_levels
         Largest possible level.
     """
@@ -34,25 +32,30 @@ def discretise(
     if settings.quantiser == "fixed_bin_size":
         found, n_levels = _fixed_bin_size(values, low, settings)
     else:
-        found = np.empty(values.size, dtype=np.int32)
+        found = np.empty(values.size, dtype=np.uint16)
         rounding = settings.quantiser == "toolbox"
         _scale_to_levels(values, (low, high), settings.levels, rounding, found)
         n_levels = settings.levels
-    if n_levels > DENSE_LEVELS:
-        used, compact = np.unique(found, return_inverse=True)
-        found, n_levels = (compact + 1).astype(np.int32), int(used.size)
-    levels = np.zeros(tuple(n + 2 for n in hu.shape), dtype=np.int32)
+    levels = np.zeros(tuple(n + 2 for n in hu.shape), dtype=np.uint16)
     levels[1:-1, 1:-1, 1:-1][mask] = found
     return levels, n_levels
 
 
+def too_many_bins(low: float, high: float, settings: Settings) -> bool:
+    """Whether a region between these HU needs more levels than a dense matrix can hold."""
+    if settings.quantiser != "fixed_bin_size":
+        return False
+    origin = low if settings.bin_origin_hu is None else settings.bin_origin_hu
+    return (high - origin) / settings.bin_width_hu >= MAXIMUM_LEVELS
+
+
 def _fixed_bin_size(
     values: npt.NDArray[np.float64], low: float, settings: Settings
-) -> tuple[npt.NDArray[np.int32], int]:
+) -> tuple[npt.NDArray[np.uint16], int]:
     origin = low if settings.bin_origin_hu is None else settings.bin_origin_hu
     width = settings.bin_width_hu
-    found = np.clip(np.floor((values - origin) / width) + 1, 1, MAXIMUM_LEVELS).astype(np.int32)
-    return found, int(found.max())
+    found = np.maximum(np.floor((values - origin) / width) + 1, 1)
+    return found.astype(np.uint16), int(found.max())
 
 
 @compiled
@@ -61,7 +64,7 @@ def _scale_to_levels(
     extremes: tuple[float, float],
     n_levels: int,
     rounding: bool,
-    found: npt.NDArray[np.int32],
+    found: npt.NDArray[np.uint16],
 ) -> None:
     low, high = extremes
     extent = high - low

@@ -6,6 +6,8 @@ the length of the step. R. M. Haralick et al., IEEE Trans. SMC 3 (1973) 610-621;
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -14,7 +16,7 @@ from texture.directions import class_weights
 from texture.settings import Weighting
 from texture.sweep import CORNER_SHIFT, EDGE_SHIFT, Counts
 
-_FEW = 8
+_FEW = 8  # a power of two: a packed count is below it if all its bits above are clear
 _EDGE_MASK = (1 << (CORNER_SHIFT - EDGE_SHIFT)) - 1
 _FACE_MASK = (1 << EDGE_SHIFT) - 1
 
@@ -62,7 +64,10 @@ def _from_sums(total: float, squares: float, logs: float) -> tuple[float, float]
 
 
 def _entropy_terms(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """``w log2 w`` for small counts: most cells of a fine matrix hold one pair or two."""
+    """``w log2 w`` for small counts: most cells of a fine matrix hold one pair or two.
+
+    Entry ``(face * 8 + edge) * 8 + corner``, shape (512,).
+    """
     few = np.arange(_FEW, dtype=np.float64)
     w: npt.NDArray[np.float64] = (
         few[:, None, None] * weights[0]
@@ -70,16 +75,41 @@ def _entropy_terms(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         + few[None, None, :] * weights[2]
     )
     w[0, 0, 0] = 1.0
-    terms: npt.NDArray[np.float64] = w * np.log2(w)
-    return terms
+    return np.ravel(w * np.log2(w))
 
 
 @compiled
-def _unpack(packed: np.uint64) -> tuple[np.int64, np.int64, np.int64]:
+def _weigh(packed: np.uint64, weights: npt.NDArray[np.float64]) -> Any:
     face = np.int64(packed & np.uint64(_FACE_MASK))
     edge = np.int64((packed >> np.uint64(EDGE_SHIFT)) & np.uint64(_EDGE_MASK))
     corner = np.int64(packed >> np.uint64(CORNER_SHIFT))
-    return face, edge, corner
+    return face * weights[0] + edge * weights[1] + corner * weights[2]
+
+
+@compiled
+def _row_sums(
+    filled: npt.NDArray[np.uint64],
+    n_filled: np.uintp,
+    weights: npt.NDArray[np.float64],
+    entropy_terms: npt.NDArray[np.float64],
+) -> tuple[float, float, float]:
+    total = 0.0
+    squares = 0.0
+    logs = 0.0
+    few = np.uint64(_FEW)
+    for f in range(n_filled):
+        packed = filled[f]
+        face = packed & np.uint64(_FACE_MASK)
+        edge = (packed >> np.uint64(EDGE_SHIFT)) & np.uint64(_EDGE_MASK)
+        corner = packed >> np.uint64(CORNER_SHIFT)
+        w = _weigh(packed, weights)
+        total += w
+        squares += w * w
+        if (face | edge | corner) < few:
+            logs += entropy_terms[(face * few + edge) * few + corner]
+        else:
+            logs += w * np.log2(w)
+    return total, squares, logs
 
 
 @compiled
@@ -92,34 +122,22 @@ def _cell_sums(
     total = 0.0
     squares = 0.0
     logs = 0.0
-    filled = np.empty(n_levels, dtype=np.uint64)
-    n = 0
+    filled = np.empty(n_levels + 1, dtype=np.uint64)
+    n = np.uintp(0)  # unsigned, so that no index is checked for being negative
     for row in range(n_levels):
-        n_filled = 0
+        n_filled = np.uintp(0)
         for _ in range(row):
             filled[n_filled] = cells[n]
-            n_filled += cells[n] != 0  # no branch: filled and empty cells alternate at random
-            n += 1
-        row_total = 0.0
-        row_squares = 0.0
-        row_logs = 0.0
-        for f in range(n_filled):
-            face, edge, corner = _unpack(filled[f])
-            w = face * weights[0] + edge * weights[1] + corner * weights[2]
-            row_total += w
-            row_squares += w * w
-            if face < _FEW and edge < _FEW and corner < _FEW:
-                row_logs += entropy_terms[face, edge, corner]
-            else:
-                row_logs += w * np.log2(w)
+            n_filled += np.uintp(cells[n] != 0)  # no branch: which cells are empty is random
+            n += np.uintp(1)
+        row_total, row_squares, row_logs = _row_sums(filled, n_filled, weights, entropy_terms)
         total += 2.0 * row_total
         squares += 2.0 * row_squares
         logs += 2.0 * row_logs
         if cells[n] != 0:
-            face, edge, corner = _unpack(cells[n])
-            w = 2.0 * (face * weights[0] + edge * weights[1] + corner * weights[2])
+            w = 2.0 * _weigh(cells[n], weights)
             total += w
             squares += w * w
             logs += w * np.log2(w)
-        n += 1
+        n += np.uintp(1)
     return total, squares, logs

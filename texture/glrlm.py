@@ -45,7 +45,7 @@ def merge_directions(runs: npt.NDArray[np.int64], weighting: Weighting) -> npt.N
 
 
 def run_length_matrix(
-    levels: npt.NDArray[np.int32], n_levels: int, weighting: Weighting
+    levels: npt.NDArray[np.uint16], n_levels: int, weighting: Weighting
 ) -> npt.NDArray[np.float64]:
     """The full matrix, float64 (n_levels, longest): weighted runs per level and length.
 
@@ -61,7 +61,7 @@ def run_length_matrix(
 
 @compiled
 def _count_runs(
-    levels: npt.NDArray[np.int32],
+    levels: npt.NDArray[np.uint16],
     offsets: npt.NDArray[np.int64],
     runs: npt.NDArray[np.int64],
 ) -> None:

@@ -21,7 +21,9 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "weighting": get_args(Weighting),
     "aggregation": get_args(Aggregation),
 }
-MAXIMUM_LEVELS = 65535
+MAXIMUM_LEVELS = 4096
+"""A dense co-occurrence triangle of this many levels takes 67 MB."""
+MAXIMUM_BINS = 65535
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,8 @@ class Settings:
             self._refuse("levels", f"between 2 and {MAXIMUM_LEVELS}")
         if not self.bin_width_hu > 0:
             self._refuse("bin_width_hu", "positive")
-        if self.histogram != "raw" and not 2 <= self.histogram_bins <= MAXIMUM_LEVELS:
-            self._refuse("histogram_bins", f"between 2 and {MAXIMUM_LEVELS}")
+        if self.histogram != "raw" and not 2 <= self.histogram_bins <= MAXIMUM_BINS:
+            self._refuse("histogram_bins", f"between 2 and {MAXIMUM_BINS}")
 
     def _refuse(self, key: str, expected: str) -> None:
         raise SettingsError(

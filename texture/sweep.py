@@ -45,7 +45,7 @@ class Counts:
 
 
 def sweep(
-    levels: npt.NDArray[np.int32],
+    levels: npt.NDArray[np.uint16],
     n_levels: int,
     directions: npt.NDArray[np.int64] | None = None,
 ) -> Counts:
@@ -54,7 +54,7 @@ def sweep(
     Parameters
     ----------
     levels
-        int32 (k, j, i), 0 outside the region, with a border of zeros one voxel wide.
+        uint16 (k, j, i), 0 outside the region, with a border of zeros one voxel wide.
     directions
         Indices into `DIRECTIONS_KJI`; None means all 13.
 
@@ -69,7 +69,7 @@ def sweep(
     if n_voxels > PACKED_VOXELS and chosen.size > 1:
         raise OverflowError(f"{n_voxels} voxels exceed the packed counts ({PACKED_VOXELS})")
     strides = np.array([levels.shape[1] * levels.shape[2], levels.shape[2], 1], dtype=np.int64)
-    offsets = DIRECTIONS_KJI[chosen] @ strides
+    offsets = (DIRECTIONS_KJI[chosen] @ strides).astype(np.uintp)
     cells = np.zeros(n_levels * (n_levels + 1) // 2, dtype=np.uint64)
     runs = np.zeros((chosen.size, max(levels.shape) + 1), dtype=np.int64)
     increments = _INCREMENT[STEP_CLASS[chosen]] if chosen.size > 1 else _INCREMENT[:1]
@@ -81,28 +81,31 @@ def sweep(
 
 @compiled
 def _count(
-    levels: npt.NDArray[np.int32],
-    offsets: npt.NDArray[np.int64],
+    levels: npt.NDArray[np.uint16],
+    offsets: npt.NDArray[np.uintp],
     increments: npt.NDArray[np.uint64],
     cells: npt.NDArray[np.uint64],
     runs: npt.NDArray[np.int64],
 ) -> None:
-    for x in range(levels.size):
-        level = np.int64(levels[x])
+    n_directions = np.uintp(offsets.size)  # unsigned: no index is checked for being negative
+    for x in range(np.uintp(levels.size)):
+        level = levels[x]
         if level == 0:
             continue
-        for d in range(offsets.size):
+        for d in range(n_directions):
             offset = offsets[d]
-            neighbour = np.int64(levels[x + offset])
+            neighbour = levels[x + offset]
             if neighbour == 0:
                 continue
-            upper = max(level, neighbour)
-            lower = min(level, neighbour)
-            cells[upper * (upper - 1) // 2 + lower - 1] += increments[d]
-            if neighbour == level and levels[x - offset] != levels[x]:
-                length = 2
-                y = x + 2 * offset
-                while levels[y] == levels[x]:
-                    length += 1
+            upper = np.uintp(max(level, neighbour))
+            lower = np.uintp(min(level, neighbour))
+            cells[(upper * (upper - np.uintp(1)) >> np.uintp(1)) + lower - np.uintp(1)] += (
+                increments[d]
+            )
+            if neighbour == level and levels[x - offset] != level:
+                length = np.uintp(2)
+                y = x + offset + offset
+                while levels[y] == level:
+                    length += np.uintp(1)
                     y += offset
                 runs[d, length] += 1
