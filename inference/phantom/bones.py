@@ -23,6 +23,7 @@ from inference.phantom.shapes import (
     capsule_sdf,
     smooth_min,
 )
+from inference.phantom.shoulder import shoulder_rods
 from inference.volume import LabelArray
 
 BODY_FILLET_MM = 2.0
@@ -47,7 +48,8 @@ class BoneFields:
     in_body
         Whether its body is nearer than its arch.
     sacrum, rib, pelvis, canal, disc
-        To these structures.
+        To these structures; `pelvis` also holds the other bones of the trunk: femora, breastbone
+        and shoulder blades.
     """
 
     vertebra: Field
@@ -85,6 +87,9 @@ def bone_fields(anatomy: SpineAnatomy, grid: Grid) -> BoneFields:
         rods = tuple(rod for rod, a, b in zip(rib.rods(), near, near[1:], strict=False) if a | b)
         _add_rods(fields.rib, rods, grid, (_UPRIGHT, np.zeros(3)))
     _add_pelvis(fields, anatomy, grid)
+    centers = {v.level: v.center_lps_mm for v in anatomy.vertebrae}
+    shoulder = tuple(shoulder_rods(centers, anatomy.scale))
+    _add_rods(fields.pelvis, shoulder, grid, (_UPRIGHT, np.zeros(3)))
     _add_discs(fields, anatomy, grid)
     _cut_joints(fields, second)
     return fields

@@ -137,7 +137,8 @@ def _mottle(grid: Grid) -> Field:
 
 def _covered(distance: Field, width: float) -> Field:
     """Share of a voxel of size `width` that lies behind a surface at `distance`."""
-    return np.clip(np.float32(0.5) - distance * np.float32(1 / width), 0, 1)
+    share: Field = np.clip(np.float32(0.5) - distance * np.float32(1 / width), 0, 1)
+    return share
 
 
 def _fill(hu: Field, distance: Field, width: float, value: float) -> None:

@@ -58,7 +58,10 @@ _BACK_MM = [88, 84, 78, 74, 70]
 
 @dataclass(frozen=True)
 class _Trunk:
-    """Coordinates relative to the column: x, y from the body centre, height from S1, in mm."""
+    """Coordinates relative to the column: x, y from the body centre, height from S1, in mm.
+
+    `cage_mm` is the half width of the rib cage at every height, 0 where there are no ribs.
+    """
 
     x: Field
     y: Field
@@ -66,8 +69,10 @@ class _Trunk:
     ripple: Field
     scale: float
     girth: float
+    cage_mm: Field
     diaphragm_mm: float
     psoas_top_mm: float
+    apex_mm: float
 
 
 def torso_tissue(anatomy: SpineAnatomy, grid: Grid) -> LabelArray:
@@ -102,8 +107,20 @@ def _trunk(anatomy: SpineAnatomy, grid: Grid) -> _Trunk:
     diaphragm = levels.get(VertebraLevel.T11, levels[VertebraLevel.T10])
     return _Trunk(
         x - middle_x, y - middle_y, z, ripple.astype(np.float32), k, anatomy.girth,
-        float(diaphragm), float(levels[VertebraLevel.L1]),
+        _cage_half_width(anatomy, z), float(diaphragm), float(levels[VertebraLevel.L1]),
+        float(levels[VertebraLevel.T1]),
     )  # fmt: skip
+
+
+def _cage_half_width(anatomy: SpineAnatomy, z: Field) -> Field:
+    """Widest reach of the ribs to either side at every height."""
+    points = np.vstack([rib.path_lps_mm for rib in anatomy.ribs])
+    middle = float(np.mean(points[:, 0]))
+    stops = np.arange(points[:, 2].min() - 10, points[:, 2].max() + 20, 8.0)
+    near = np.abs(points[:, 2][None, :] - stops[:, None]) < 14
+    reach = np.where(near, np.abs(points[:, 0] - middle), 0).max(axis=1)
+    reach = np.convolve(np.pad(reach, 2, mode="edge"), np.full(5, 0.2), mode="valid")
+    return np.interp(z, stops, reach).astype(np.float32)
 
 
 def skin_depth(anatomy: SpineAnatomy, grid: Grid) -> Field:
@@ -176,6 +193,10 @@ def _place_organs(tissue: LabelArray, trunk: _Trunk, cavity: Mask) -> None:
         kidney = _ellipsoid(trunk, (side * 62, 6, top - drop), (27, 25, 54))
         tissue[cavity & (kidney < 1)] = Tissue.KIDNEY
     above = cavity & (trunk.z > dome)
+    tissue[above] = Tissue.MUSCLE
+    width = np.maximum(trunk.cage_mm - 3 * k, 5)
+    cage = _superellipse(trunk.x / width, (trunk.y - 41 * k + 0.66 * width) / (0.72 * width), 2)
+    above &= (cage < 1) & (trunk.z < trunk.apex_mm)
     tissue[above] = Tissue.LUNG
     mediastinum = np.abs(trunk.x) < (24 * k + 0.22 * np.clip(-trunk.y, 0, 90 * k))
     mediastinum &= trunk.y < 14 * k
@@ -184,6 +205,8 @@ def _place_organs(tissue: LabelArray, trunk: _Trunk, cavity: Mask) -> None:
     tissue[above & (heart < 1)] = Tissue.HEART
     # the diaphragm itself, a thin muscle between abdomen and lung
     tissue[cavity & (np.abs(trunk.z - dome + 1.5) < 2.2)] = Tissue.MUSCLE
+    windpipe = np.hypot(trunk.x, trunk.y + 36 * k) < 8.5 * k
+    tissue[cavity & windpipe & (trunk.z > trunk.apex_mm - 75 * k)] = Tissue.BOWEL_GAS
 
 
 def _place_back(tissue: LabelArray, trunk: _Trunk, wall: Field) -> None:
@@ -220,7 +243,8 @@ def _place_vessels(tissue: LabelArray, trunk: _Trunk, cavity: Mask) -> None:
     aorta = np.hypot(trunk.x - 9 * k, trunk.y + 31 * k) + 0.8 * trunk.ripple
     cava = np.hypot((trunk.x + 19 * k) / 1.2, trunk.y + 31 * k) + 0.8 * trunk.ripple
     bifurcation = 45 * k
-    tissue[cavity & (aorta < 10.5 * k) & (trunk.z > bifurcation)] = Tissue.AORTA
+    below_arch = trunk.z < trunk.apex_mm - 70 * k
+    tissue[cavity & (aorta < 10.5 * k) & (trunk.z > bifurcation) & below_arch] = Tissue.AORTA
     in_abdomen = (trunk.z > bifurcation - 12 * k) & (trunk.z < trunk.diaphragm_mm + 20 * k)
     tissue[cavity & (cava < 9.5 * k) & in_abdomen] = Tissue.VENA_CAVA
     spread = np.clip((bifurcation - trunk.z) / (90 * k), 0, 1)
