@@ -255,7 +255,8 @@ def _affine(first: FrameHeader, orientation: FloatArray, step: FloatArray) -> Af
     )
     # The measured step, not the normal: a tolerated fraction of a degree adds up over a spine.
     affine[:3, 0] = step
-    return np.asarray(affine, dtype=np.float64)
+    # Products with 0 leave negative zeros, which look odd in findings.json.
+    return np.asarray(affine, dtype=np.float64) + 0.0
 
 
 def _mm(values: FloatArray) -> str:

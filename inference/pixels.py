@@ -1,7 +1,7 @@
 """Stored pixel values of frames, decoded one by one.
 
 Native syntaxes are read from their offset; JPEG lossless, JPEG-LS and JPEG 2000 go through
-imagecodecs; whatever else pydicom can decode goes through its plugins.
+imagecodecs; whatever else pydicom can decode goes through its pylibjpeg plugin.
 """
 
 from __future__ import annotations
@@ -47,6 +47,9 @@ _IMAGECODECS: dict[UID, Callable[[bytes], npt.NDArray[Any]]] = {
     JPEG2000: imagecodecs.jpeg2k_decode,
     JPEG2000Lossless: imagecodecs.jpeg2k_decode,
 }
+_PLUGIN = "pylibjpeg"
+"""Never left to pydicom: its gdcm plugin aborts the whole process on a damaged JPEG 2000 stream."""
+
 _CODEC_ERRORS = (RuntimeError, *PARSE_ERRORS)
 _ITEM = (0xFFFE, 0xE000)
 _SEQUENCE_DELIMITER = (0xFFFE, 0xE0DD)
@@ -202,7 +205,7 @@ def _by_pydicom(
         with first.path.open("rb") as file:
             _require_whole_items(file, element.offset, where)
     try:
-        decoded = iter_pixels(first.path, indices=indices, raw=True)
+        decoded = iter_pixels(first.path, indices=indices, raw=True, decoding_plugin=_PLUGIN)
         yield from zip(indices, decoded, strict=True)
     except _CODEC_ERRORS as error:
         raise _undecodable(where, error) from error

@@ -79,6 +79,28 @@ def test_codestreams_of_other_encoders(ct_series, tmp_path, syntax, signed):
     np.testing.assert_array_equal(_load(truth, tmp_path).hu, truth.hu)
 
 
+@pytest.mark.parametrize("process", ["JPEGLosslessProcess14", "JPEGLosslessProcess14_1"])
+@pytest.mark.parametrize("signed", [False, True])
+def test_jpeg_lossless_of_another_encoder(ct_series, tmp_path, process, signed):
+    """gdcm codes what most archives hold: JPEG lossless with its own choice of predictor."""
+    gdcm = pytest.importorskip("gdcm")
+    truth = ct_series.axial(signed=signed)
+    for path in truth.write(tmp_path):
+        reader, writer = gdcm.ImageReader(), gdcm.ImageWriter()
+        change = gdcm.ImageChangeTransferSyntax()
+        reader.SetFileName(str(path))
+        assert reader.Read()
+        change.SetTransferSyntax(gdcm.TransferSyntax(getattr(gdcm.TransferSyntax, process)))
+        change.SetInput(reader.GetImage())
+        assert change.Change()
+        writer.SetFile(reader.GetFile())
+        writer.SetImage(change.GetOutput())
+        writer.SetFileName(str(path))
+        assert writer.Write()
+    assert dcmread(path).file_meta.TransferSyntaxUID in (JPEGLossless, JPEGLosslessSV1)
+    np.testing.assert_array_equal(load_dicom(tmp_path).hu, truth.hu)
+
+
 @pytest.mark.parametrize("bits_stored", [12, 16])
 def test_unsigned_jpeg_2000_codestream_under_a_signed_header(ct_series, tmp_path, bits_stored):
     """Some archives code the two's complement bits as unsigned samples."""
