@@ -13,7 +13,7 @@ import torch
 from inference.training.checkpoint import export_safetensors, initial_weights
 from inference.training.config import read_config
 from inference.training.errors import TrainingError
-from inference.training.evaluation import phantom_cases, read_example
+from inference.training.evaluation import labelled_case
 from inference.training.sources import PHANTOM, held_out_mix, source_mix
 from inference.training.train import Examination, Run
 from inference.training.trainer import Trainer
@@ -50,9 +50,7 @@ def _train(options: argparse.Namespace) -> None:
     config = read_config(options.config)
     torch.set_num_threads(config.threads)
     mix = source_mix(config, options.data, options.out / "sources")
-    cases = phantom_cases()
-    if options.data is not None:
-        cases = (read_example(options.data), *cases)
+    cases = tuple(labelled_case(name, options.data) for name in config.cases)
     initial = initial_weights(options.init) if options.init is not None else None
     trainer = Trainer(config, initial)
     mixes = {"held_out": held_out_mix(config, options.out / "sources")}

@@ -52,6 +52,8 @@ class TrainingConfig:
     ----------
     sources
         Weight of every label source in the mix, by name (`inference.training.sources`).
+    cases
+        CTs that judge the run besides held-out patches (`inference.training.evaluation`).
     patch_size
         Voxels of a training patch at 2 mm, ``[R+, A+, S+]``, multiples of 8.
     threads, workers
@@ -62,6 +64,7 @@ class TrainingConfig:
 
     seed: int = 20261121
     sources: dict[str, float] = field(default_factory=lambda: {"phantom": 1.0})
+    cases: tuple[str, ...] = ()
     patch_size: tuple[int, int, int] = (56, 64, 80)
     widths: tuple[int, ...] = (12, 24, 48, 96, 128)
     threads: int = 1
@@ -73,7 +76,7 @@ class TrainingConfig:
 
 
 _SECTIONS = {"schedule": Schedule, "loss": LossWeights, "cadence": Cadence}
-_TUPLES = ("patch_size", "widths")
+_TUPLES = ("cases", "patch_size", "widths")
 
 
 def read_config(path: Path) -> TrainingConfig:

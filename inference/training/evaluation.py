@@ -19,6 +19,7 @@ from inference.phantom.render import render
 from inference.phantom.spec import PhantomSpec
 from inference.preprocess import from_network_order, prepare
 from inference.sliding import VoxelPrediction, predict
+from inference.training.errors import InvalidTrainingConfig, MissingTrainingData
 from inference.training.label_maps import read_canonical
 from inference.training.label_source import level_position
 from inference.training.patches import PatchDataset
@@ -35,8 +36,24 @@ _SACRUM_STRUCTURES = (25, 26)
 
 _MIN_BODY_VOXELS = 60
 
-_THORACIC_CASE = tuple(f"T{number}" for number in range(2, 11))
 _CASE_FIELD_MM = 220.0
+
+PHANTOM_CASES = {
+    "phantom_lumbar": PhantomSpec(
+        seed=901,
+        fractures=(Fracture(VertebraLevel.L1, "wedge", 0.32),),
+        bmd_mg_cm3=100.0,
+        spacing_xyz_mm=(1.5, 1.5, 2.0),
+        field_of_view_mm=_CASE_FIELD_MM,
+    ),
+    "phantom_thoracic": PhantomSpec(
+        seed=902,
+        levels=tuple(v for v in VertebraLevel.ordered() if 9 <= v <= 17),
+        spacing_xyz_mm=(1.5, 1.5, 4.0),
+        field_of_view_mm=_CASE_FIELD_MM,
+    ),
+}
+"""A fractured lumbar spine, and T2 to T10 with thick slices."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +99,17 @@ def read_example(data: Path) -> LabelledCT:
 
 
 def read_ct(path: Path) -> CTVolume:
-    """Read a CT NIfTI as a volume whose axes are exactly those of the patient."""
+    """Read a CT NIfTI as a volume whose axes are exactly those of the patient.
+
+    Raises
+    ------
+    MissingTrainingData
+        If the file is absent.
+    """
     import nibabel as nib  # noqa: PLC0415 - only evaluation on files needs it
 
+    if not path.is_file():
+        raise MissingTrainingData(f"CT not found: {path.parent.name}/{path.name}")
     image = nib.as_closest_canonical(nib.load(path))  # type: ignore[no-untyped-call] # untyped
     hu: HUArray = from_network_order(np.asanyarray(image.dataobj).astype(np.int16))
     x, y, z = (float(size) for size in image.header.get_zooms()[:3])
@@ -102,24 +127,23 @@ def phantom_ct(name: str, spec: PhantomSpec) -> LabelledCT:
     return LabelledCT(name, CTVolume(made.hu, affine), made.labels, made.bodies > 0, everywhere)
 
 
-def phantom_cases() -> tuple[LabelledCT, ...]:
-    """A fractured lumbar and a thoracic phantom with thick slices, no others being like them."""
-    fracture = Fracture(VertebraLevel.L1, "wedge", 0.32)
-    shown = [v for v in VertebraLevel.ordered() if v.name in _THORACIC_CASE]
-    lumbar = PhantomSpec(
-        seed=901,
-        fractures=(fracture,),
-        bmd_mg_cm3=100.0,
-        spacing_xyz_mm=(1.5, 1.5, 2.0),
-        field_of_view_mm=_CASE_FIELD_MM,
-    )
-    thoracic = PhantomSpec(
-        seed=902,
-        levels=tuple(shown),
-        spacing_xyz_mm=(1.5, 1.5, 4.0),
-        field_of_view_mm=_CASE_FIELD_MM,
-    )
-    return phantom_ct("phantom_lumbar", lumbar), phantom_ct("phantom_thoracic", thoracic)
+def labelled_case(name: str, data: Path | None) -> LabelledCT:
+    """Read or render the case of that name.
+
+    Raises
+    ------
+    InvalidTrainingConfig
+        If there is no such case.
+    MissingTrainingData
+        If the case is a patient's and its files are absent.
+    """
+    if name in PHANTOM_CASES:
+        return phantom_ct(name, PHANTOM_CASES[name])
+    if name != EXAMPLE:
+        raise InvalidTrainingConfig(f"cases: unknown case {name}")
+    if data is None:
+        raise MissingTrainingData(f"case {name} needs a data folder")
+    return read_example(data)
 
 
 def judge_ct(network: nn.Module, case: LabelledCT) -> dict[str, float]:

@@ -28,6 +28,7 @@ from inference.training.label_source import (
     LabelSource,
     UInt8,
     bone_groups,
+    skin_distance,
     surface_distance,
 )
 
@@ -182,15 +183,4 @@ def _skin_distance(known: npt.NDArray[np.bool_], spacing_mm: float) -> npt.NDArr
     closed = ndimage.binary_closing(coarse, iterations=_CLOSING_STEPS)
     inner = slice(_CLOSING_STEPS + 1, -_CLOSING_STEPS - 1)
     body = closed[inner, inner, inner]
-    step = 2 * spacing_mm
-    distance = ndimage.distance_transform_edt(~body) - ndimage.distance_transform_edt(body)
-    factors = [a / b for a, b in zip(known.shape, body.shape, strict=True)]
-    fine = ndimage.zoom(
-        np.asarray(distance * step, dtype=np.float32),
-        factors,
-        order=1,
-        mode="nearest",
-        grid_mode=True,
-    )
-    skin: npt.NDArray[np.int8] = np.clip(fine, -127, 127).astype(np.int8)
-    return skin
+    return skin_distance(body, 2 * spacing_mm, known.shape)

@@ -139,6 +139,23 @@ def surface_distance(groups: npt.NDArray[np.integer], spacing_mm: float) -> Int8
     return distance
 
 
+def skin_distance(body: npt.NDArray[np.bool_], spacing_mm: float, shape: tuple[int, ...]) -> Int8:
+    """Signed distance to the skin of a coarse body mask, brought to a finer grid.
+
+    Returns
+    -------
+    int8 of `shape`, mm, negative under the skin, clipped at ±127 mm.
+    """
+    distance = ndimage.distance_transform_edt(~body).astype(np.float32)
+    distance -= ndimage.distance_transform_edt(body).astype(np.float32)
+    factors = [a / b for a, b in zip(shape, body.shape, strict=True)]
+    fine = ndimage.zoom(
+        distance * np.float32(spacing_mm), factors, order=1, mode="nearest", grid_mode=True
+    )
+    skin: Int8 = np.clip(fine, -127, 127).astype(np.int8)
+    return skin
+
+
 def _touching(groups: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
     touching = np.zeros(groups.shape, dtype=bool)
     for axis in range(3):

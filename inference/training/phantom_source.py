@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from inference.anatomy import SACRUM_LABEL
 from inference.networks import Tissue
@@ -27,6 +26,7 @@ from inference.training.label_source import (
     Int8,
     LabelSource,
     UInt8,
+    skin_distance,
 )
 
 SPACING_MM = 2.0
@@ -69,7 +69,9 @@ def phantom_source(seed: int) -> LabelSource:
         spine_distance=_stored(fields.vertebra),
         rest_distance=_stored(rest),
         surroundings=surroundings,
-        skin_distance=_skin_distance(tissue),
+        skin_distance=skin_distance(
+            tissue[::2, ::2, ::2] != TorsoTissue.AIR, 2 * SPACING_MM, tissue.shape
+        ),
         centres={
             int(v.level): to_index[:3, :3] @ v.center_lps_mm + to_index[:3, 3]
             for v in anatomy.vertebrae
@@ -105,13 +107,6 @@ def _surroundings(tissue: UInt8) -> UInt8:
     for theirs, ours in _KNOWN.items():
         table[theirs] = ours
     return table[tissue]
-
-
-def _skin_distance(tissue: UInt8) -> Int8:
-    outside = tissue == TorsoTissue.AIR
-    distance = ndimage.distance_transform_edt(outside) - ndimage.distance_transform_edt(~outside)
-    stored: Int8 = np.clip(distance * SPACING_MM, -127, 127).astype(np.int8)
-    return stored
 
 
 def _stored(distance_mm: npt.NDArray[np.float32]) -> Int8:

@@ -86,5 +86,6 @@ def _phantoms(seeds: Sequence[int], cache: Path) -> list[LabelSource]:
 def held_out_mix(config: TrainingConfig, cache: Path) -> SourceMix:
     """Procedural spines that no training patch is cut from."""
     first = config.seed + _HELD_OUT_SHIFT
-    spines = _phantoms(range(first, first + _HELD_OUT_SPINES), cache)
+    count = min(_HELD_OUT_SPINES, config.phantom_spines)
+    spines = _phantoms(range(first, first + count), cache)
     return SourceMix({PHANTOM: spines}, {PHANTOM: 1.0})

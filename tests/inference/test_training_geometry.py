@@ -12,6 +12,7 @@ from inference.training.label_maps import source_from_levels
 from inference.training.label_source import LabelSource, level_position, surface_distance
 from inference.training.patches import PatchDataset, SourceMix, mirrored, patch_from
 from inference.training.phantom_source import phantom_source
+from inference.training.skull_source import skull_source
 from inference.training.surroundings import torso_coordinates
 from inference.training.warp import Collapse, collapse_mm, patch_grid_mm, rotation_matrix
 
@@ -97,6 +98,15 @@ def test_procedural_source_is_ordered_right_front_head(phantom):
     sacrum = np.argwhere(phantom.classes == Tissue.SACRUM).mean(axis=0)
     assert posterior[1] < body[1] - 5
     assert sacrum[2] < body[2]
+
+
+def test_a_head_has_bone_and_no_vertebra():
+    head = skull_source(3)
+    geometry = random_geometry(head, None, SHAPE, np.random.default_rng(2))
+    assert set(np.unique(head.classes)) == {Tissue.BACKGROUND, Tissue.OTHER_BONE}
+    assert (head.rest_distance < 0).any()
+    assert not geometry.levels.any()
+    np.testing.assert_array_equal(head.classes, skull_source(3).classes)
 
 
 def test_equal_generators_give_equal_geometry(phantom):

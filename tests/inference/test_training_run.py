@@ -29,7 +29,7 @@ from inference.training.errors import (
     InvalidTrainingConfig,
     MissingTrainingData,
 )
-from inference.training.evaluation import agreement, combined_score
+from inference.training.evaluation import agreement, combined_score, labelled_case
 from inference.training.label_maps import source_from_levels
 from inference.training.losses import Targets, loss_terms
 from inference.training.patches import PatchDataset, SourceMix
@@ -185,6 +185,15 @@ def test_a_missing_label_map_is_named(tmp_path):
         source_mix(config, None, tmp_path / "cache")
     with pytest.raises(InvalidTrainingConfig, match="atlas"):
         source_mix(small(sources={"atlas": 1.0}), tmp_path, tmp_path / "cache")
+
+
+def test_cases_are_known_by_name(tmp_path):
+    with pytest.raises(InvalidTrainingConfig, match="atlas"):
+        labelled_case("atlas", tmp_path)
+    with pytest.raises(MissingTrainingData, match="data folder"):
+        labelled_case("ts_example_ct", None)
+    with pytest.raises(MissingTrainingData, match="ts_example_ct"):
+        labelled_case("ts_example_ct", tmp_path)
 
 
 def test_weights_of_another_network_are_refused(tmp_path):
