@@ -2,6 +2,8 @@
 
 ::
 
-    sizes ─> body, posterior ─> anatomy ─> geometry ─> render ─> dicom
-                                   └──────────────────> truth ──┘
+    sizes, options ─> body, posterior, thorax, pelvis ─> anatomy ─> bones, torso
+                                                            │            │
+                                                            └─> truth    └─> geometry, render
+                                                                  └──> dicom <────────┘
 """

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import numpy.typing as npt
 
 from inference.anatomy import VertebraLevel
 from inference.phantom.fractures import Fracture
+from inference.phantom.options import AnatomyOptions
 from inference.phantom.shapes import Vector
 from inference.phantom.sizes import LevelSize
 from inference.report import Heights
-
-if TYPE_CHECKING:
-    from inference.phantom.anatomy import AnatomyOptions
 
 Angles = tuple[float, float, float]
 """Pitch (forward), tilt (to the left) and yaw (about the body's axis) in degrees."""

@@ -16,7 +16,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from inference.nifti import save_labels
 from inference.phantom.layout import field_of_view, phantom_anatomy
-from inference.phantom.render import render
+from inference.phantom.render import Progress, render, silent
 from inference.phantom.spec import PhantomSpec
 from inference.phantom.truth import truth
 from inference.volume import Affine, HUArray
@@ -27,8 +27,10 @@ _DATE, _TIME = "20240115", "103000"
 _FILE_PATTERN = "CT*.dcm"
 
 
-def write_phantom(spec: PhantomSpec, out: Path) -> Path:
+def write_phantom(spec: PhantomSpec, out: Path, progress: Progress = silent) -> Path:
     """Render `spec` into ``out``: ``dicom/``, ``labels.nii.gz``, ``bodies.nii.gz``, ``truth.json``.
+
+    `progress` is called with the slices rendered so far and their number.
 
     Returns
     -------
@@ -38,7 +40,7 @@ def write_phantom(spec: PhantomSpec, out: Path) -> Path:
     anatomy = phantom_anatomy(spec)
     affine, shape = field_of_view(spec, anatomy)
     known = truth(spec, anatomy, affine, shape)
-    rendered = render(spec, anatomy, affine, shape)
+    rendered = render(spec, anatomy, affine, shape, progress)
     folder = out / "dicom"
     folder.mkdir(parents=True, exist_ok=True)
     write_series(spec, rendered.hu, affine, folder)

@@ -9,7 +9,6 @@ neighbours. Grades after Löffler et al. 2020: 20, 25 and 40 %.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,9 +16,6 @@ from inference.anatomy import VertebraLevel
 from inference.phantom.errors import InvalidPhantom
 from inference.phantom.sizes import LevelSize
 from inference.report import Heights
-
-if TYPE_CHECKING:
-    from inference.phantom.anatomy import AnatomyOptions
 
 FRACTURE_TYPES = ("wedge", "biconcave", "crush")
 LARGEST_LOSS = 0.75
@@ -69,12 +65,17 @@ def normal_heights(
 
 
 def fractured_heights(
-    levels: tuple[VertebraLevel, ...], normal: list[Heights], options: AnatomyOptions
+    levels: tuple[VertebraLevel, ...],
+    normal: list[Heights],
+    fractures: tuple[Fracture, ...],
+    reference: tuple[VertebraLevel, ...],
 ) -> tuple[list[Heights], list[Fracture | None]]:
-    """Station heights after the requested fractures, and which level carries which."""
-    wanted = {fracture.level: fracture for fracture in options.fractures}
+    """Station heights after the requested fractures, and which level carries which.
+
+    `reference` names the levels whose healthy heights a crush is measured against.
+    """
+    wanted = {fracture.level: fracture for fracture in fractures}
     carried = [wanted.get(level) for level in levels]
-    reference = options.reference_levels or levels
     healthy = {
         level: height.posterior
         for level, height, fracture in zip(levels, normal, carried, strict=True)

@@ -7,6 +7,7 @@ measured below the voxel size and thick slices blur as they do on a scanner.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
 
@@ -39,6 +40,8 @@ _TRABECULAR_STEP_MM = 0.8
 _CORTEX_STEP_MM = 2.6
 
 Index = tuple[npt.NDArray[np.intp], ...]
+Progress = Callable[[int, int], None]
+"""Called with the slices done so far and their number."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +61,21 @@ class _Scene:
     marker: Vector | None
 
 
+def silent(done: int, total: int) -> None:
+    """Report no progress."""
+
+
 def render(
-    spec: PhantomSpec, anatomy: SpineAnatomy, affine_lps: Affine, shape_kji: tuple[int, int, int]
+    spec: PhantomSpec,
+    anatomy: SpineAnatomy,
+    affine_lps: Affine,
+    shape_kji: tuple[int, int, int],
+    progress: Progress = silent,
 ) -> RenderedPhantom:
-    """Render `anatomy` on a grid; the noise depends on the spec's seed and the grid alone."""
+    """Render `anatomy` on a grid; the noise depends on the spec's seed and the grid alone.
+
+    `progress` is called with the slices done and their number.
+    """
     rng = np.random.default_rng([spec.seed, 1])
     marker = marker_center_lps_mm(anatomy, affine_lps, shape_kji) if spec.left_marker else None
     scene = _Scene(anatomy, spec, trabecular_texture(rng), marker)
@@ -78,6 +92,7 @@ def render(
         values = _blurred(values, grid)
         values += scanner_noise(rng, grid.shape_kji, spec.noise_hu, _spacing(grid)[1:])
         hu[part] = np.clip(np.rint(values), *HU_RANGE).astype(np.int16)
+        progress(part.stop, shape_kji[0])
     return RenderedPhantom(hu, labels, bodies)
 
 

@@ -77,7 +77,7 @@ def test_heights_of_a_plain_block_are_those_of_its_planes() -> None:
     assert heights.anterior == pytest.approx(21.5, abs=0.15)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     kind=st.sampled_from(["wedge", "biconcave", "crush"]),
     loss=st.floats(0.16, 0.6),
