@@ -8,9 +8,9 @@ from inference.morphometry import measure
 from inference.plausibility import check_acquisition
 from inference.report import Segmentation, SpineReport
 from inference.segmenter import Segmenter, TorchSegmenter, load_segmenter
-from inference.sliding import Progress
 from inference.supplied_mask import segmentation_from_labels
 from inference.volume import CTVolume, LabelArray
+from inference.window_search import Progress
 
 __all__ = [
     "analyse_volume",

@@ -34,6 +34,7 @@ _ILIUM_LATERAL_MM = (35.0, 110.0)
 _ILIUM_HEIGHT_MM = 8.0
 _ILIUM_DEPTH_MM = (-10.0, 60.0)
 _ILIUM_SEEN_VOXELS = 40
+_ENOUGH_SEEN = 0.9
 _PELVIS_MIN_ML = 40.0
 """Smaller pieces of other bone may be contrast in a kidney or the table: no evidence."""
 
@@ -98,7 +99,7 @@ def column_cues(prediction: VoxelPrediction, found: InstanceMap) -> ColumnCues:
             step = np.subtract(upper.centre, lower.centre)
             gap = float(np.linalg.norm(step)) * VOXEL_MM
         ribs = rib_presence(prediction, found, upper)
-        ilium = ilium_presence(evidence, upper)
+        ilium = ilium_presence(evidence, prediction.seen, upper)
         rows.append(VertebraCues(upper.level, ribs, gap, ilium, upper.touches_border))
     if not rows:
         return ColumnCues((), None, skull_above=False)
@@ -145,19 +146,22 @@ def pelvis_evidence(tissue: Tissues) -> npt.NDArray[np.int8]:
     return evidence
 
 
-def ilium_presence(evidence: npt.NDArray[np.int8], vertebra: Instance) -> float | None:
+def ilium_presence(
+    evidence: npt.NDArray[np.int8], seen: npt.NDArray[np.bool_], vertebra: Instance
+) -> float | None:
     """0 to 1 over the sides that are in view, at the height of the body's centre."""
     z, y, x = vertebra.centre
     tall = round(_ILIUM_HEIGHT_MM / VOXEL_MM)
     front, back = (max(0, round(y + depth / VOXEL_MM)) for depth in _ILIUM_DEPTH_MM)
-    slab = evidence[max(0, round(z) - tall) : round(z) + tall, front:back]
+    heights = slice(max(0, round(z) - tall), round(z) + tall)
     near, far = (distance / VOXEL_MM for distance in _ILIUM_LATERAL_MM)
     sides = []
     for start, stop in ((x - far, x - near), (x + near, x + far)):
         if start < 0 or stop > evidence.shape[2]:
             continue
-        beside = slab[:, :, round(start) : round(stop)]
-        if np.count_nonzero(beside < 0) < _ILIUM_SEEN_VOXELS:
+        where = (heights, slice(front, back), slice(round(start), round(stop)))
+        beside = evidence[where]
+        if seen[where].mean() > _ENOUGH_SEEN and np.count_nonzero(beside < 0) < _ILIUM_SEEN_VOXELS:
             sides.append(min(1.0, np.count_nonzero(beside > 0) / _ILIUM_SEEN_VOXELS))
     return float(np.mean(sides)) if sides else None
 
@@ -170,7 +174,7 @@ def sacrum_component(tissue: Tissues, last: Instance) -> npt.NDArray[np.bool_]:
     for piece in np.argsort(-sizes)[:3]:
         if sizes[piece] * VOXEL_MM**3 / 1000 < _SACRUM_MIN_ML:
             break
-        where = pieces == piece
+        where: npt.NDArray[np.bool_] = pieces == piece
         if _distance_mm(where, last) < _SACRUM_REACH_MM:
             return where
     return np.zeros(tissue.shape, dtype=bool)

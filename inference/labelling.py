@@ -110,7 +110,7 @@ def _problem(cues: ColumnCues) -> _Problem:
     fixed = np.stack([rib_costs(row) + ilium_costs(row) for row in cues.vertebrae])
     fixed[0] += first_costs(cues)
     fixed[-1] += last_costs(cues)
-    numbers = [[number_costs(row, float(o)) for o in _OFFSETS] for row in cues.vertebrae]
+    numbers = np.stack([number_costs(cues, float(offset)) for offset in _OFFSETS], axis=1)
     links = [
         np.stack([link_costs(upper, lower, float(scale)) for scale in _SCALES])
         for upper, lower in pairwise(cues.vertebrae)
@@ -118,9 +118,7 @@ def _problem(cues: ColumnCues) -> _Problem:
     sigma = _OFFSET_SIGMA * max(1.0, _SHORT_VIEW / len(cues.vertebrae))
     scale_cost = 0.5 * (np.log(_SCALES) / _SCALE_SIGMA) ** 2
     offset_cost = 0.5 * (_OFFSETS / sigma) ** 2
-    return _Problem(
-        fixed[:, None, :] + np.asarray(numbers), links, scale_cost[:, None] + offset_cost
-    )
+    return _Problem(fixed[:, None, :] + numbers, links, scale_cost[:, None] + offset_cost)
 
 
 def _best_path(problem: _Problem) -> list[int]:

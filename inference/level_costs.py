@@ -31,8 +31,11 @@ L6_COST = 3.0
 MISSED_COST = 2.5
 """Of one vertebra present in the patient but not found."""
 
-LEVEL_SIGMA = 0.8
+LEVEL_SIGMA = 1.2
 """Spread of the network's level number, after its offset common to the whole scan."""
+
+_INDEPENDENT_NUMBERS = 3
+"""Errors of the level number drift slowly along the spine: a column is worth this many votes."""
 
 _ROBUST_LIMIT = 3.0
 """A single observation is never more surprising than this many standard deviations."""
@@ -113,9 +116,11 @@ def link_costs(cues: VertebraCues, next_cues: VertebraCues, scale: float) -> Cos
     return costs
 
 
-def number_costs(cues: VertebraCues, offset: float) -> Costs:
-    """Cost (COUNT,) of the network's level number, given its offset in this scan."""
-    return _robust((cues.level_number - offset - NUMBERS) / LEVEL_SIGMA)
+def number_costs(cues: ColumnCues, offset: float) -> Costs:
+    """Cost (vertebra, COUNT) of the network's level numbers, given their offset in this scan."""
+    seen = np.asarray([row.level_number for row in cues.vertebrae])
+    weight = min(1.0, _INDEPENDENT_NUMBERS / len(seen))
+    return weight * _robust((seen[:, None] - offset - NUMBERS) / LEVEL_SIGMA)
 
 
 def _robust(surprise: npt.ArrayLike) -> Costs:

@@ -14,11 +14,12 @@ from inference.errors import ModelUnavailable, NotAnalysable
 from inference.fusion import FineMasks, fuse
 from inference.instances import InstanceMap, find_instances
 from inference.labelling import Labelling, label_column
-from inference.preprocess import prepare
+from inference.preprocess import PreparedVolume, prepare
 from inference.report import LabelledVertebra, ModelIdentity, Segmentation
-from inference.sliding import Progress, predict
+from inference.sliding import VoxelPrediction, predict
 from inference.volume import CTVolume
 from inference.weights import RELEASED, WeightsFile, load_network, own_weights
+from inference.window_search import Progress
 
 MIN_VERTEBRAE = 2
 """A lone body-like shape is no spine: hips and skull bases look like one body, never like two."""
@@ -89,24 +90,37 @@ class TorchSegmenter:
         """
         prepared = prepare(volume)
         prediction = predict(self._network, prepared.hu, self._device, progress)
-        found = find_instances(prediction)
-        require_spine(found)
-        labelling = label_column(column_cues(prediction, found))
-        names = {
-            instance.number: int(level)
-            for instance, level in zip(found.instances, labelling.levels, strict=True)
-        }
-        tissue = prediction.probabilities.argmax(axis=0)
-        sacrum = sacrum_component(tissue, found.instances[-1])
-        masks = fuse(prediction, found.labels, names, sacrum, prepared.grid)
-        order = prepared.grid.order
-        return Segmentation(
-            labels=order.restore(masks.labels),
-            bodies=order.restore(masks.bodies),
-            vertebrae=_vertebrae(masks, labelling),
-            model=self._identity,
-            warnings=labelling.warnings,
-        )
+        return assemble(prepared, prediction, self._identity)
+
+
+def assemble(
+    prepared: PreparedVolume, prediction: VoxelPrediction, identity: ModelIdentity
+) -> Segmentation:
+    """Named masks on the source grid from a network's voxel-wise answer.
+
+    Raises
+    ------
+    NotAnalysable
+        ``no_vertebra`` or ``spine_too_short``.
+    """
+    found = find_instances(prediction)
+    require_spine(found)
+    labelling = label_column(column_cues(prediction, found))
+    names = {
+        instance.number: int(level)
+        for instance, level in zip(found.instances, labelling.levels, strict=True)
+    }
+    tissue = prediction.probabilities.argmax(axis=0)
+    sacrum = sacrum_component(tissue, found.instances[-1])
+    masks = fuse(prediction, found.labels, names, sacrum, prepared.grid)
+    order = prepared.grid.order
+    return Segmentation(
+        labels=order.restore(masks.labels),
+        bodies=order.restore(masks.bodies),
+        vertebrae=_vertebrae(masks, labelling),
+        model=identity,
+        warnings=labelling.warnings,
+    )
 
 
 def require_spine(found: InstanceMap) -> None:

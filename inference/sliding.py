@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -23,16 +23,12 @@ from inference.networks import (
 )
 from inference.preprocess import AIR_HU, from_network_order, hu_windows, to_network_order
 from inference.resampling import FloatArray
-
-Progress = Callable[[float], None]
-"""Called with the finished fraction, 0 to 1."""
+from inference.window_search import Box, Progress, WindowLattice, follow_spine
 
 WINDOW = (64, 80, 96)
 """Window size in 2 mm voxels, network order (R, A, S)."""
 
 OVERLAP = 0.3
-
-Box = tuple[slice, slice, slice]
 
 
 @dataclass(frozen=True)
@@ -47,11 +43,14 @@ class VoxelPrediction:
         float32 (3, z, y, x), vector to the own body's centre along z, y and x.
     level
         float32 (z, y, x), position along the spine: 1 for C1, 8 for T1, 20 for L1, 24 for L5.
+    seen
+        bool (z, y, x), where the network has looked; elsewhere nothing is known.
     """
 
     probabilities: FloatArray
     offsets_mm: FloatArray
     level: FloatArray
+    seen: npt.NDArray[np.bool_]
 
 
 def predict(
@@ -59,34 +58,59 @@ def predict(
 ) -> VoxelPrediction:
     """Run the network over HU (z, y, x) on the canonical 2 mm grid."""
     windows = torch.from_numpy(to_network_order(hu_windows(hu)))
-    blended = from_network_order(_blend(network, windows, device, progress).numpy())
+    network_output, seen = _blend(network, windows, device, progress)
+    blended = from_network_order(network_output.numpy())
     right, front, head = blended[OFFSET_CHANNELS] * np.float32(OFFSET_UNIT_MM)
     return VoxelPrediction(
         probabilities=blended[: len(Tissue)],
         offsets_mm=np.stack([head, -front, -right]),
         level=blended[LEVEL_CHANNEL] * np.float32(LEVEL_UNIT) + np.float32(LEVEL_CENTRE),
+        seen=from_network_order(seen.numpy()),
     )
 
 
 def _blend(
     network: nn.Module, image: Tensor, device: torch.device, progress: Progress | None
-) -> Tensor:
-    shape = tuple(image.shape[1:])
-    size = tuple(min(w, -(-n // STRIDE) * STRIDE) for w, n in zip(WINDOW, shape, strict=True))
+) -> tuple[Tensor, Tensor]:
+    """Blended output (channels, a, b, c), and where any window has looked (a, b, c)."""
+    a, b, c = image.shape[1:]
+    size = tuple(
+        min(w, -(-n // STRIDE) * STRIDE) for w, n in zip(WINDOW, image.shape[1:], strict=True)
+    )
     padded = _pad_with_air(image, size)
-    total = torch.zeros((OUTPUT_CHANNELS, *padded.shape[1:]))
-    weight = torch.zeros(padded.shape[1:])
-    taper = _taper(size)
-    boxes = list(_boxes(tuple(padded.shape[1:]), size))
-    for done, box in enumerate(boxes, start=1):
+    canvas = _Canvas.blank(padded.shape[1:], size)
+    lattice = WindowLattice(tuple(padded.shape[1:]), size, OVERLAP)
+
+    def look(box: Box) -> Tensor:
         output = _forward(network, padded[(slice(None), *box)], device)
-        total[(slice(None), *box)] += output * taper
-        weight[box] += taper
-        if progress is not None:
-            progress(done / len(boxes))
-    total /= weight
-    a, b, c = shape
-    return total[:, :a, :b, :c]
+        canvas.add(box, output)
+        return output[: len(Tissue)].argmax(dim=0)
+
+    follow_spine(lattice, padded[0].numpy(), look, progress)
+    return canvas.blended()[:, :a, :b, :c], canvas.weight[:a, :b, :c] > 0
+
+
+class _Canvas:
+    """Weighted sum of window outputs."""
+
+    def __init__(self, total: Tensor, weight: Tensor, taper: Tensor) -> None:
+        self.total, self.weight, self.taper = total, weight, taper
+
+    @classmethod
+    def blank(cls, shape: Sequence[int], size: tuple[int, ...]) -> _Canvas:
+        return cls(torch.zeros((OUTPUT_CHANNELS, *shape)), torch.zeros(tuple(shape)), _taper(size))
+
+    def add(self, box: Box, output: Tensor) -> None:
+        self.total[(slice(None), *box)] += output * self.taper
+        self.weight[box] += self.taper
+
+    def blended(self) -> Tensor:
+        """Weighted mean; background where no window has looked."""
+        unseen = self.weight == 0
+        self.total /= self.weight.clamp(min=1e-6)
+        self.total[Tissue.BACKGROUND][unseen] = 1.0
+        blended: Tensor = self.total
+        return blended
 
 
 def _forward(network: nn.Module, window: Tensor, device: torch.device) -> Tensor:
@@ -94,7 +118,8 @@ def _forward(network: nn.Module, window: Tensor, device: torch.device) -> Tensor
     with torch.no_grad(), autocast(device):
         output = network(batch)[0].float()
     output[: len(Tissue)] = output[: len(Tissue)].softmax(0)
-    return output.cpu()
+    result: Tensor = output.cpu()
+    return result
 
 
 def autocast(device: torch.device) -> AbstractContextManager[object]:
@@ -114,15 +139,6 @@ def _pad_with_air(image: Tensor, size: tuple[int, ...]) -> Tensor:
     a, b, c = image.shape[1:]
     padded[:, :a, :b, :c] = image
     return padded
-
-
-def _boxes(shape: tuple[int, ...], size: tuple[int, ...]) -> Iterator[Box]:
-    starts = []
-    for length, window in zip(shape, size, strict=True):
-        count = max(1, int(np.ceil((length - window) / (window * (1 - OVERLAP)))) + 1)
-        starts.append(np.linspace(0, length - window, count).round().astype(int))
-    for a, b, c in product(*starts):
-        yield slice(a, a + size[0]), slice(b, b + size[1]), slice(c, c + size[2])
 
 
 def _taper(size: tuple[int, ...]) -> Tensor:

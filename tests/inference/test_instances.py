@@ -41,7 +41,8 @@ class Scene:
 
     def prediction(self):
         probabilities = np.stack([self.tissue == t for t in range(len(Tissue))])
-        return VoxelPrediction(probabilities.astype(np.float32), self.offsets, self.level)
+        seen = np.ones(self.tissue.shape, dtype=bool)
+        return VoxelPrediction(probabilities.astype(np.float32), self.offsets, self.level, seen)
 
 
 def spine(levels, bend=0.0, top=100.0, skip=()):
