@@ -37,6 +37,14 @@ _IMAGE_KEYWORDS = (
     "PerFrameFunctionalGroupsSequence", "DimensionOrganizationSequence", "DimensionIndexSequence",
 )  # fmt: skip
 
+_ALL_KEYWORDS = STUDY_KEYWORDS + _IMAGE_KEYWORDS
+
+_PER_SLICE_KEYWORDS = (
+    "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "InstanceNumber",
+    "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns",
+)  # fmt: skip
+"""What differs, or has to agree, between the slices of one series; the rest is read once."""
+
 _REQUIRED_BUT_MAY_BE_EMPTY = (
     "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime",
     "StudyID", "AccessionNumber", "ReferringPhysicianName",
@@ -63,6 +71,7 @@ class SourceHeaders:
         self._source: SourceSeries = volume.source
         self._slice_spacing_mm = volume.spacing_kji_mm[0]
         self._uids = uids
+        self._first: Dataset | None = None
         self._read: dict[Path, Dataset] = {}
 
     @property
@@ -70,18 +79,29 @@ class SourceHeaders:
         """One file holds all slices."""
         return self._source.frames[0].frame_number is not None
 
+    @property
+    def common(self) -> Dataset:
+        """Header of the first slice: patient, study and series are those of the whole series."""
+        if self._first is None:
+            self._first = normalised(read_header(self._source.frames[0].path), self._uids)
+            if not self.is_multi_frame and not self._first.get("SliceThickness"):
+                self._first.SliceThickness = f"{self._slice_spacing_mm:.6g}"
+        return self._first
+
     def slice(self, k: int) -> Dataset:
         """Header of the file that slice `k` came from."""
         path = self._source.frames[k].path
+        if self.is_multi_frame or path == self._source.frames[0].path:
+            return self.common
         if path not in self._read:
-            header = normalised(read_header(path), self._uids)
-            if not self.is_multi_frame and not header.get("SliceThickness"):
-                header.SliceThickness = f"{self._slice_spacing_mm:.6g}"
+            header = Dataset()
+            header.update(self.common)
+            header.update(read_header(path, _PER_SLICE_KEYWORDS))
             self._read[path] = header
         return self._read[path]
 
 
-def read_header(path: Path) -> Dataset:
+def read_header(path: Path, keywords: tuple[str, ...] = _ALL_KEYWORDS) -> Dataset:
     """Read the attributes results need, pixel data untouched.
 
     Raises
@@ -94,7 +114,7 @@ def read_header(path: Path) -> Dataset:
             path,
             stop_before_pixels=True,
             force=False,
-            specific_tags=[*STUDY_KEYWORDS, *_IMAGE_KEYWORDS],
+            specific_tags=list(keywords),
         )
     except (OSError, InvalidDicomError) as error:
         raise SourceUnreadable(f"a source instance can no longer be read: {error!r}") from error

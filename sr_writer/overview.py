@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from inference.report import Segmentation
-from inference.volume import CTVolume
 from sr_writer import palette, wording
 from sr_writer.drawing import FOREGROUND, MUTED, Page, RGBArray
 from sr_writer.findings_schema import Findings, VertebraFindings
-from sr_writer.panels import Box, draw_panels, make_panels, panels_size
+from sr_writer.panels import Box, Panels, draw_panels, panels_size
 
-WIDTH = 1600
-_MOST_PANEL_HEIGHT = 904
+_MOST_PANELS = (954, 904)
+"""Largest width and height of the two views, in pixels."""
+
 _TABLE_WIDTH = 590
+_LEAST_WIDTH = 1200
 _MARGIN = 28
 _TOP = 110
 _BOTTOM = 82
@@ -24,29 +24,34 @@ _COLUMNS = ((0, "Level"), (62, "Height loss"), (170, "Heights A / M / P"), (334,
 _UNITS = ((62, "%"), (170, "mm"), (334, "mg/cm3"))
 _REMARK_CHARACTERS = 17
 
-_REPORT_PANELS = (560, 1100)
-"""Largest width and height of the two views in the report, in pixels."""
+_REPORT_WIDE, _REPORT_TALL = (900, 620), (560, 1100)
+"""Largest width and height of the two views in the report, for short and for long spines."""
 
 
-def draw_overview(findings: Findings, volume: CTVolume, segmentation: Segmentation) -> RGBArray:
+def draw_overview(findings: Findings, panels: Panels) -> RGBArray:
     """Return the picture of an analysed study, uint8 (rows, columns, 3)."""
-    panels = make_panels(findings, volume, segmentation)
-    width = WIDTH - _TABLE_WIDTH - 2 * _MARGIN
-    _, panel_height = panels_size(panels, width, _MOST_PANEL_HEIGHT)
+    panels_width, panels_height = panels_size(panels, *_MOST_PANELS)
     table_height = _HEAD_ROW + _ROW * len(findings.vertebrae) + _DENSITY_LINES
-    height = round(max(panel_height, min(table_height, _MOST_PANEL_HEIGHT)))
-    page = Page(WIDTH, _TOP + height + _BOTTOM)
+    height = round(max(panels_height, min(table_height, _MOST_PANELS[1])))
+    width = max(panels_width + _TABLE_WIDTH + 3 * _MARGIN, _LEAST_WIDTH)
+    page = Page(width, _TOP + height + _BOTTOM)
     _draw_title(page, findings)
-    draw_panels(page, Box(_MARGIN, _TOP, width, height), panels, findings)
+    draw_panels(page, Box(_MARGIN, _TOP, panels_width, height), panels, findings)
     _draw_table(page, findings)
     _draw_footer(page, findings)
+    page.text(
+        (page.width - _MARGIN, page.height - 15),
+        "Height loss: smallest height against the reference height of the body",
+        13, MUTED, ha="right",
+    )  # fmt: skip
     return page.rgb()
 
 
-def draw_views(findings: Findings, volume: CTVolume, segmentation: Segmentation) -> RGBArray:
+def draw_views(findings: Findings, panels: Panels) -> RGBArray:
     """Return the two views without table and text around them, for the report."""
-    panels = make_panels(findings, volume, segmentation)
-    width, height = panels_size(panels, *_REPORT_PANELS)
+    rows, columns = panels.sagittal.hu.shape
+    is_short = columns + panels.coronal.hu.shape[1] > 0.75 * rows
+    width, height = panels_size(panels, *(_REPORT_WIDE if is_short else _REPORT_TALL))
     page = Page(width, height)
     draw_panels(page, Box(0, 0, width, height), panels, findings)
     return page.rgb()
@@ -54,7 +59,7 @@ def draw_views(findings: Findings, volume: CTVolume, segmentation: Segmentation)
 
 def draw_not_analysable(findings: Findings) -> RGBArray:
     """Return a picture that says that, and why, there is no result."""
-    page = Page(WIDTH, 560)
+    page = Page(1600, 560)
     page.text((_MARGIN, 70), "Spine CT: not analysed", 40, palette.ORANGE, weight="bold")
     y = 140.0
     for reason in findings.reasons:
@@ -70,7 +75,8 @@ def draw_not_analysable(findings: Findings) -> RGBArray:
 def _draw_title(page: Page, findings: Findings) -> None:
     page.text((_MARGIN, 40), "Spine CT overview", 26, weight="bold")
     colour = palette.FLAGGED if findings.flagged else FOREGROUND
-    page.paragraph((_MARGIN, 72), _headline(findings), 150, 19, colour)
+    characters = round((page.width - 2 * _MARGIN) / (0.58 * 19))
+    page.paragraph((_MARGIN, 72), _headline(findings), characters, 19, colour)
 
 
 def _headline(findings: Findings) -> str:
@@ -82,21 +88,21 @@ def _headline(findings: Findings) -> str:
 
 
 def _draw_table(page: Page, findings: Findings) -> None:
-    left = WIDTH - _TABLE_WIDTH - _MARGIN + 10
+    left = page.width - _TABLE_WIDTH - _MARGIN + 10
     y = float(_TOP + 14)
     for offset, title in _COLUMNS:
         page.text((left + offset, y), title, 14, MUTED, weight="bold")
     for offset, unit in _UNITS:
         page.text((left + offset, y + 17), unit, 12, MUTED)
     y += _HEAD_ROW
-    page.line((left, y), (WIDTH - _MARGIN, y), MUTED)
+    page.line((left, y), (page.width - _MARGIN, y), MUTED)
     free = page.height - _BOTTOM - y - _DENSITY_LINES + _HEAD_ROW
     step = min(_ROW, free / max(len(findings.vertebrae), 1))
     for vertebra in findings.vertebrae:
         y += step
         _draw_row(page, (left, y - 0.28 * step), vertebra)
     y += 12
-    page.line((left, y), (WIDTH - _MARGIN, y), MUTED)
+    page.line((left, y), (page.width - _MARGIN, y), MUTED)
     page.paragraph((left, y + 24), wording.spine_density(findings.spine), 68, 15, FOREGROUND)
 
 
@@ -132,8 +138,3 @@ def _remark(vertebra: VertebraFindings) -> str:
 def _draw_footer(page: Page, findings: Findings) -> None:
     page.text((_MARGIN, page.height - 40), wording.RESEARCH_USE, 22, palette.YELLOW, weight="bold")
     page.text((_MARGIN, page.height - 15), wording.model_text(findings), 14, MUTED)
-    page.text(
-        (page.width - _MARGIN, page.height - 15),
-        "Height loss: smallest height against the reference height of the body",
-        13, MUTED, ha="right",
-    )  # fmt: skip

@@ -16,11 +16,11 @@ from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code as PydicomCode
 
 from inference.anatomy import SACRUM_LABEL, VertebraLevel
-from inference.report import Segmentation
 from inference.volume import CTVolume, LabelArray
 from sr_writer import codes, palette
 from sr_writer.headers import SourceHeaders
 from sr_writer.instance import ResultContext, stamp
+from sr_writer.mask_statistics import mask_statistics, occupied_slices
 from sr_writer.provenance import LABELMAP_SEG, MANUFACTURER, SEG, ObjectKind
 
 
@@ -36,8 +36,7 @@ class Segment:
 
 def segments_of(labels: LabelArray, context: ResultContext) -> tuple[Segment, ...]:
     """Segments of a VerSe label map, numbered 1..N from head to foot, the sacrum last."""
-    present = np.flatnonzero(np.bincount(labels.ravel(), minlength=256))
-    ordered = sorted((int(label) for label in present if label != 0), key=_rank)
+    ordered = sorted(mask_statistics(labels), key=_rank)
     return tuple(
         Segment(number, label, codes.structure_name(label), _tracking_uid(label, context))
         for number, label in enumerate(ordered, start=1)
@@ -51,14 +50,19 @@ def seg_kind(context: ResultContext) -> ObjectKind:
 
 def build_seg(
     volume: CTVolume,
-    segmentation: Segmentation,
+    labels: LabelArray,
+    segments: tuple[Segment, ...],
     headers: SourceHeaders,
     context: ResultContext,
 ) -> Dataset:
-    """Return the SEG of a segmentation that holds at least one voxel."""
-    labels = segmentation.labels
+    """Return the SEG of a label map on the volume's grid.
+
+    Parameters
+    ----------
+    segments
+        Of `labels`, from `segments_of`; at least one.
+    """
     kind = seg_kind(context)
-    segments = segments_of(labels, context)
     mask, sources = _frames(labels, volume, headers)
     lookup = np.zeros(256, dtype=np.uint8)
     for segment in segments:
@@ -102,8 +106,7 @@ def _frames(
     """Label map and source headers in the same order, as highdicom matches them by position."""
     if headers.is_multi_frame:
         return _in_frame_order(labels, volume, headers), [headers.slice(0)]
-    occupied = np.flatnonzero(labels.any(axis=(1, 2)))
-    span = range(int(occupied[0]), int(occupied[-1]) + 1)
+    span = occupied_slices(labels)
     return labels[span.start : span.stop], [headers.slice(k) for k in span]
 
 

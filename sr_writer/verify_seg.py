@@ -14,6 +14,7 @@ from inference.volume import CTVolume, LabelArray
 from sr_writer import codes
 from sr_writer.errors import VerificationFailed
 from sr_writer.findings_schema import Findings
+from sr_writer.mask_statistics import LabelStatistics, mask_statistics
 from sr_writer.seg_frames import SegFrame, plane_axes_mm, seg_frames
 
 CENTROID_TOLERANCE_VOXELS = 0.5
@@ -43,7 +44,8 @@ def verify_seg(
     VerificationFailed
         If segments, voxel counts, centroids, order or source images differ.
     """
-    names = _verify_segments(seg, findings, labels)
+    masks = mask_statistics(labels)
+    names = _verify_segments(seg, findings, set(masks))
     tallies = {number: _Tally() for number in names}
     axes = plane_axes_mm(seg)
     for frame in seg_frames(seg):
@@ -52,7 +54,7 @@ def verify_seg(
         _add(tallies[frame.segment], frame, axes)
         _verify_source(frame, volume)
     for number, name in names.items():
-        _verify_tally(tallies[number], name, volume, labels)
+        _verify_tally(tallies[number], name, volume, masks[label_of(name)])
     return names
 
 
@@ -61,7 +63,7 @@ def label_of(name: str) -> int:
     return SACRUM_LABEL if name == "Sacrum" else int(VertebraLevel.from_name(name))
 
 
-def _verify_segments(seg: Dataset, findings: Findings, labels: LabelArray) -> dict[int, str]:
+def _verify_segments(seg: Dataset, findings: Findings, expected: set[int]) -> dict[int, str]:
     described = {
         int(item.SegmentNumber): str(item.SegmentLabel)
         for item in seg.SegmentSequence
@@ -69,7 +71,6 @@ def _verify_segments(seg: Dataset, findings: Findings, labels: LabelArray) -> di
     }
     if sorted(described) != list(range(1, len(described) + 1)):
         _fail(f"segments are numbered {sorted(described)}, not 1 to {len(described)}")
-    expected = {int(v) for v in np.flatnonzero(np.bincount(labels.ravel(), minlength=256)) if v}
     found = {label_of(name) for name in described.values()}
     if found != expected:
         _fail(f"segments stand for labels {sorted(found)}, the mask has {sorted(expected)}")
@@ -116,11 +117,10 @@ def _verify_source(frame: SegFrame, volume: CTVolume) -> None:
         _fail(f"a frame on slice {k} names another source image")
 
 
-def _verify_tally(tally: _Tally, name: str, volume: CTVolume, labels: LabelArray) -> None:
-    voxels = np.argwhere(labels == label_of(name))
-    if tally.voxels != len(voxels):
-        _fail(f"{name} has {tally.voxels} voxels, the mask has {len(voxels)}")
-    expected = volume.to_lps_mm(voxels.mean(axis=0))
+def _verify_tally(tally: _Tally, name: str, volume: CTVolume, mask: LabelStatistics) -> None:
+    if tally.voxels != mask.voxels:
+        _fail(f"{name} has {tally.voxels} voxels, the mask has {mask.voxels}")
+    expected = volume.to_lps_mm(mask.centroid_kji)
     distance_mm = float(np.linalg.norm(tally.sum_mm / tally.voxels - expected))
     limit_mm = CENTROID_TOLERANCE_VOXELS * min(volume.spacing_kji_mm)
     if not distance_mm <= limit_mm:

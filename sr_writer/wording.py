@@ -70,7 +70,8 @@ def conclusion(findings: Findings) -> str:
     if findings.flagged:
         named = "; ".join(f"{v.label} {grade_text(v)}" for v in findings.flagged)
         return f"Suspected vertebral fracture: {named}."
-    return f"No height loss of 20 % or more in the {len(judged)} vertebrae judged."
+    counted = "the only vertebra" if len(judged) == 1 else f"the {len(judged)} vertebrae"
+    return f"No height loss of 20 % or more in {counted} judged."
 
 
 def spine_density(spine: SpineFindings) -> str:

@@ -17,8 +17,10 @@ from sr_writer.findings_schema import Findings
 from sr_writer.headers import SourceHeaders
 from sr_writer.instance import ResultContext
 from sr_writer.key_images import build_key_images
+from sr_writer.mask_statistics import occupied_slices
 from sr_writer.narrative import build_narrative
 from sr_writer.overview import draw_overview, draw_views
+from sr_writer.panels import make_panels
 from sr_writer.pdf import render_pdf
 from sr_writer.provenance import KEY_IMAGES, NARRATIVE, OVERVIEW, PDF, SR, ObjectKind, ResultUIDs
 from sr_writer.references import slice_instance
@@ -79,7 +81,7 @@ def write_outputs(
     header = None
     if volume.source.frames:
         headers = SourceHeaders(volume, uids)
-        header = headers.slice(volume.shape_kji[0] // 2)
+        header = headers.common
         context = ResultContext(findings, settings, uids, header, settings.created_at)
         objects = _measured_objects(volume, segmentation, headers, context)
         if pictures.overview is not None:
@@ -102,7 +104,7 @@ def _with_notices(
     notices = list(findings.warnings)
     if not volume.source.frames:
         notices.append(NO_DICOM_SOURCE)
-    elif "seg" in settings.outputs and not segmentation.labels.any():
+    elif "seg" in settings.outputs and not len(occupied_slices(segmentation.labels)):
         notices.append(EMPTY_SEGMENTATION)
     return replace(findings, warnings=tuple(dict.fromkeys(notices)))
 
@@ -110,10 +112,13 @@ def _with_notices(
 def _draw(
     findings: Findings, volume: CTVolume, segmentation: Segmentation, settings: WriterSettings
 ) -> Pictures:
-    outputs = settings.outputs
+    wanted = [name for name in ("overview", "pdf") if name in settings.outputs]
+    if not wanted:
+        return Pictures(None, None)
+    panels = make_panels(findings, volume, segmentation)
     return Pictures(
-        draw_overview(findings, volume, segmentation) if "overview" in outputs else None,
-        draw_views(findings, volume, segmentation) if "pdf" in outputs else None,
+        draw_overview(findings, panels) if "overview" in wanted else None,
+        draw_views(findings, panels) if "pdf" in wanted else None,
     )
 
 
@@ -123,12 +128,12 @@ def _measured_objects(
     """SEG first: the SR refers to it."""
     outputs = context.settings.outputs
     objects: list[BuiltObject] = []
+    segments = segments_of(segmentation.labels, context)
     seg = None
-    if "seg" in outputs and segmentation.labels.any():
-        seg = build_seg(volume, segmentation, headers, context)
+    if "seg" in outputs and segments:
+        seg = build_seg(volume, segmentation.labels, segments, headers, context)
         objects.append((seg_kind(context), seg))
     if "sr" in outputs:
-        segments = segments_of(segmentation.labels, context)
         objects.append((SR, build_sr(volume, seg, segments, context)))
         slices = sorted({centre_slice(v, volume) for v in context.findings.vertebrae})
         references = [slice_instance(volume.source, k) for k in slices or [0]]
