@@ -36,6 +36,7 @@ def main() -> None:
             base_feature_families=["intensity_histogram", "cm", "rlm"],
             base_discretisation_method="fixed_bin_size",
             base_discretisation_bin_width=1.0,
+            resegmentation_intensity_range=[1.0, np.nan],
             glcm_spatial_method="3d_volume_merge",
             glrlm_spatial_method="3d_volume_merge",
             num_cpus=1,
