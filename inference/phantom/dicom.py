@@ -71,7 +71,7 @@ def _slice(spec: PhantomSpec, plane: HUArray, affine_lps: Affine, index: int) ->
     _add_patient_and_study(ds, spec)
     _add_series_and_equipment(ds, spec)
     _add_plane(ds, affine_lps, index)
-    _add_acquisition(ds)
+    _add_acquisition(ds, spec.orientation)
     _add_pixels(ds, plane)
     ds.SOPClassUID = CTImageStorage
     ds.SOPInstanceUID = _uid(spec, "instance", index)
@@ -92,7 +92,7 @@ def _add_patient_and_study(ds: Dataset, spec: PhantomSpec) -> None:
     ds.PatientID = f"PHANTOM-{spec.seed}"
     ds.PatientBirthDate = "19500101"
     ds.PatientSex = "O"
-    ds.PatientComments = "Synthetic anatomy, no person"
+    ds.PatientComments = "Rendered from procedural anatomy, no person"
     ds.StudyInstanceUID = _uid(spec, "study")
     ds.StudyID = f"PH{spec.seed}"[:16]
     ds.StudyDate, ds.StudyTime = _DATE, _TIME
@@ -130,9 +130,12 @@ def _add_plane(ds: Dataset, affine_lps: Affine, index: int) -> None:
     ds.SliceLocation = _decimal(float(origin @ (step_k / spacing_k)))
 
 
-def _add_acquisition(ds: Dataset) -> None:
-    ds.ImageType = ["DERIVED", "SECONDARY", "AXIAL"]
-    ds.DerivationDescription = "Rendered from procedural anatomy"
+def _add_acquisition(ds: Dataset, orientation: str) -> None:
+    if orientation == "axial":
+        ds.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
+    else:
+        ds.ImageType = ["DERIVED", "SECONDARY", "AXIAL"]
+        ds.DerivationDescription = f"{orientation} reformat"
     ds.AcquisitionNumber = 1
     ds.AcquisitionDate, ds.AcquisitionTime = _DATE, _TIME
     ds.ContentDate, ds.ContentTime = _DATE, _TIME

@@ -14,7 +14,7 @@ import numpy as np
 
 from inference.anatomy import VertebraLevel
 from inference.phantom.errors import InvalidPhantom
-from inference.phantom.sizes import LevelSize
+from inference.phantom.sizes import LEVEL_SIZES, LevelSize
 from inference.report import Heights
 
 FRACTURE_TYPES = ("wedge", "biconcave", "crush")
@@ -107,15 +107,18 @@ def _collapse(height: Heights, fracture: Fracture, expected: float) -> Heights:
 def expected_posterior(level: VertebraLevel, healthy: dict[VertebraLevel, float]) -> float | None:
     """Posterior height interpolated between the nearest healthy neighbours of `level`.
 
-    With healthy neighbours on one side only, the nearest one's height; None without any.
+    With healthy neighbours on one side only, the nearest one's height in the average proportion
+    of the two levels; None without any.
     """
     above = [other for other in healthy if other.rank < level.rank]
     below = [other for other in healthy if other.rank > level.rank]
     upper = max(above, key=lambda other: other.rank, default=None)
     lower = min(below, key=lambda other: other.rank, default=None)
     if upper is None or lower is None:
-        nearest = upper or lower
-        return None if nearest is None else healthy[nearest]
+        nearest = upper if lower is None else lower
+        if nearest is None:
+            return None
+        return healthy[nearest] * LEVEL_SIZES[level].height / LEVEL_SIZES[nearest].height
     weight = (level.rank - upper.rank) / (lower.rank - upper.rank)
     return healthy[upper] * (1 - weight) + healthy[lower] * weight
 

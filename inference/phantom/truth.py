@@ -83,10 +83,10 @@ def _entry(
     }
     if heights is None:
         return entry
-    others = {level: value for level, value in healthy.items() if level != vertebra.level}
-    expected = expected_posterior(vertebra.level, others)
-    if vertebra.level not in {f.level for f in spec.fractures}:
-        expected = None  # an unfractured body is its own reference
+    expected = None
+    if vertebra.fracture is not None and vertebra.fracture.type == "crush":
+        # only a crush lowers the posterior wall; all other bodies are their own reference
+        expected = expected_posterior(vertebra.level, healthy)
     loss = height_loss(heights, expected)
     number = grade(loss)
     entry["heights_mm"] = {name: round(value, 3) for name, value in vars(heights).items()}
