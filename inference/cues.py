@@ -43,7 +43,7 @@ _SACRUM_REACH_MM = 70.0
 _SKULL_MIN_ML = 40.0
 _SKULL_HEIGHT_MM = 120.0
 
-Tissues = npt.NDArray[np.int64]
+Tissues = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class ColumnCues:
 
 def column_cues(prediction: VoxelPrediction, found: InstanceMap) -> ColumnCues:
     """Gather the cues of the vertebrae of an `InstanceMap`."""
-    tissue = prediction.probabilities.argmax(axis=0)
+    tissue = prediction.tissue
     evidence = pelvis_evidence(tissue)
     rows = []
     for upper, lower in zip(found.instances, (*found.instances[1:], None), strict=True):
@@ -115,21 +115,21 @@ def rib_presence(
 ) -> float | None:
     """0 to 1 over the sides of the body that are in view."""
     z, _, x = vertebra.centre
-    own = found.labels == vertebra.number
-    extent = ndimage.find_objects(own.astype(np.uint8))[0]
+    extent = ndimage.find_objects(found.labels)[vertebra.number - 1]
     reach = round(_RIB_REACH_MM / VOXEL_MM)
     box = tuple(
         slice(max(0, s.start - reach), min(n, s.stop + reach))
-        for s, n in zip(extent, own.shape, strict=True)
+        for s, n in zip(extent, found.labels.shape, strict=True)
     )
-    near = ndimage.binary_dilation(own[box], iterations=reach) & (found.labels[box] == 0)
+    own = found.labels[box] == vertebra.number
+    near = ndimage.binary_dilation(own, iterations=reach) & (found.labels[box] == 0)
     rib = prediction.probabilities[Tissue.RIB][box]
     height, _, side = np.ogrid[box]
     rib = np.where(near & (rib > _RIB_FAINT) & (height > z - _RIB_BELOW_MM / VOXEL_MM), rib, 0)
     sides = []
     if x * VOXEL_MM > _LATERAL_VIEW_MM:
         sides.append(float((rib * (side < x)).sum()))
-    if (own.shape[2] - 1 - x) * VOXEL_MM > _LATERAL_VIEW_MM:
+    if (found.labels.shape[2] - 1 - x) * VOXEL_MM > _LATERAL_VIEW_MM:
         sides.append(float((rib * (side > x)).sum()))
     if not sides:
         return None

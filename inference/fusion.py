@@ -87,21 +87,27 @@ def fuse(
     """
     canvas = _Canvas.blank(grid.source_shape)
     owner = _grown(instances, prediction)
-    whole = prediction.probabilities[Tissue.BODY] + prediction.probabilities[Tissue.POSTERIOR]
+    extents = ndimage.find_objects(owner)
     for number, label in names.items():
-        mine = owner == number
-        body = prediction.probabilities[Tissue.BODY] * mine
-        _paint(canvas, grid, label, (whole * mine, body))
-    if sacrum.any():
-        reach = ndimage.binary_dilation(sacrum, iterations=_GROWTH_VOXELS) & (instances == 0)
-        soft = prediction.probabilities[Tissue.SACRUM] * reach
-        _paint(canvas, grid, SACRUM_LABEL, (soft, np.zeros_like(soft)))
+        if number <= len(extents) and extents[number - 1] is not None:
+            box = _widened(extents[number - 1], owner.shape, 1)
+            body, posterior = (
+                prediction.probabilities[tissue][box] * (owner[box] == number)
+                for tissue in (Tissue.BODY, Tissue.POSTERIOR)
+            )
+            _paint(canvas, grid, label, box, (body + posterior, body))
+    box_of_sacrum = _bounds(sacrum, _GROWTH_VOXELS + 1)
+    if box_of_sacrum is not None:
+        reach = ndimage.binary_dilation(sacrum[box_of_sacrum], iterations=_GROWTH_VOXELS)
+        free = reach & (instances[box_of_sacrum] == 0)
+        soft = prediction.probabilities[Tissue.SACRUM][box_of_sacrum] * free
+        _paint(canvas, grid, SACRUM_LABEL, box_of_sacrum, (soft, np.zeros_like(soft)))
     return canvas.decide()
 
 
 def _grown(instances: LabelArray, prediction: VoxelPrediction) -> LabelArray:
     """Owner of every voxel near an instance; vertebra voxels that were dropped stay ownerless."""
-    tissue = prediction.probabilities.argmax(axis=0)
+    tissue = prediction.tissue
     dropped = (instances == 0) & ((tissue == Tissue.BODY) | (tissue == Tissue.POSTERIOR))
     box = _bounds(instances > 0, _GROWTH_VOXELS + 1)
     owner = np.zeros_like(instances)
@@ -114,11 +120,8 @@ def _grown(instances: LabelArray, prediction: VoxelPrediction) -> LabelArray:
 
 
 def _paint(
-    canvas: _Canvas, grid: NetworkGrid, label: int, soft: tuple[FloatArray, FloatArray]
+    canvas: _Canvas, grid: NetworkGrid, label: int, box: Box, soft: tuple[FloatArray, FloatArray]
 ) -> None:
-    box = _bounds(soft[0] > 0, 1)
-    if box is None:
-        return
     target, matrices = [], []
     for axis, extent in enumerate(box):
         first, last = grid.to_source(axis, [extent.start - 0.5, extent.stop - 0.5])
@@ -129,7 +132,7 @@ def _paint(
         at = grid.from_source(axis, np.arange(start, stop)) - extent.start
         matrices.append(sampling_matrix(extent.stop - extent.start, at, 1.0))
         target.append(slice(start, stop))
-    whole, body = (apply_matrices(mask[box], matrices) for mask in soft)
+    whole, body = (apply_matrices(mask, matrices) for mask in soft)
     canvas.paint((target[0], target[1], target[2]), label, whole, body)
 
 
@@ -137,8 +140,12 @@ def _bounds(mask: npt.NDArray[np.bool_], margin: int) -> Box | None:
     found = ndimage.find_objects(mask.astype(np.uint8))
     if not found:
         return None
+    return _widened(found[0], mask.shape, margin)
+
+
+def _widened(extent: tuple[slice, ...], shape: tuple[int, ...], margin: int) -> Box:
     z, y, x = (
         slice(max(0, s.start - margin), min(n, s.stop + margin))
-        for s, n in zip(found[0], mask.shape, strict=True)
+        for s, n in zip(extent, shape, strict=True)
     )
     return z, y, x

@@ -64,7 +64,7 @@ class InstanceMap:
 
 def find_instances(prediction: VoxelPrediction) -> InstanceMap:
     """Separate the column into vertebrae; what is no part of the column is left out."""
-    tissue = prediction.probabilities.argmax(axis=0)
+    tissue = prediction.tissue
     chain = column_chain(body_candidates(prediction))
     labels = _assign(prediction, tissue, chain)
     kept: list[Instance] = []
@@ -80,7 +80,7 @@ def find_instances(prediction: VoxelPrediction) -> InstanceMap:
 
 
 def _assign(
-    prediction: VoxelPrediction, tissue: npt.NDArray[np.int64], chain: tuple[BodyCandidate, ...]
+    prediction: VoxelPrediction, tissue: npt.NDArray[np.uint8], chain: tuple[BodyCandidate, ...]
 ) -> LabelArray:
     """Give every vertebra voxel to the centre it points at, if it points at one."""
     labels = np.zeros(tissue.shape, dtype=np.uint8)
@@ -101,15 +101,11 @@ def _assign(
     return labels
 
 
-def _tidy(labels: LabelArray, tissue: npt.NDArray[np.int64], number: int) -> None:
+def _tidy(labels: LabelArray, tissue: npt.NDArray[np.uint8], number: int) -> None:
     """Hand loose pieces of one vertebra to the neighbour they touch, or drop them, in place."""
-    found = ndimage.find_objects((labels == number).astype(np.uint8))
-    if not found:
+    box = _box_of(labels, number)
+    if box is None:
         return
-    box = tuple(
-        slice(max(0, s.start - 1), min(n, s.stop + 1))
-        for s, n in zip(found[0], labels.shape, strict=True)
-    )
     view, own_tissue = labels[box], tissue[box]
     own = view == number
     pieces, count = ndimage.label(own, _TOUCHING)
@@ -127,17 +123,31 @@ def _tidy(labels: LabelArray, tissue: npt.NDArray[np.int64], number: int) -> Non
             view[where] = 0
 
 
+def _box_of(labels: LabelArray, number: int) -> tuple[slice, ...] | None:
+    """Extent of one instance, one voxel wider on every side inside the array."""
+    found = ndimage.find_objects(labels, max_label=number)
+    if len(found) < number or found[number - 1] is None:
+        return None
+    return tuple(
+        slice(max(0, s.start - 1), min(n, s.stop + 1))
+        for s, n in zip(found[number - 1], labels.shape, strict=True)
+    )
+
+
 def _describe(
-    prediction: VoxelPrediction, tissue: npt.NDArray[np.int64], labels: LabelArray, number: int
+    prediction: VoxelPrediction, tissue: npt.NDArray[np.uint8], labels: LabelArray, number: int
 ) -> Instance | None:
-    own = labels == number
-    body = own & (tissue == Tissue.BODY)
+    box = _box_of(labels, number)
+    if box is None:
+        return None
+    own = labels[box] == number
+    body = own & (tissue[box] == Tissue.BODY)
     if not body.any():
         return None
-    levels = prediction.level[body]
-    where = np.argwhere(body)
+    levels = prediction.level[box][body]
+    where = np.argwhere(body) + [s.start for s in box]
     z, y, x = (float(c) for c in where.mean(axis=0))
-    edge = np.asarray(body.shape) - 1
+    edge = np.asarray(labels.shape) - 1
     voxel_ml = VOXEL_MM**3 / 1000
     return Instance(
         number=number,

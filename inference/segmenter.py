@@ -110,8 +110,7 @@ def assemble(
         instance.number: int(level)
         for instance, level in zip(found.instances, labelling.levels, strict=True)
     }
-    tissue = prediction.probabilities.argmax(axis=0)
-    sacrum = sacrum_component(tissue, found.instances[-1])
+    sacrum = sacrum_component(prediction.tissue, found.instances[-1])
     masks = fuse(prediction, found.labels, names, sacrum, prepared.grid)
     order = prepared.grid.order
     return Segmentation(

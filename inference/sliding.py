@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -51,6 +52,12 @@ class VoxelPrediction:
     offsets_mm: FloatArray
     level: FloatArray
     seen: npt.NDArray[np.bool_]
+
+    @cached_property
+    def tissue(self) -> npt.NDArray[np.uint8]:
+        """Most probable class of every voxel."""
+        classes: npt.NDArray[np.uint8] = self.probabilities.argmax(axis=0).astype(np.uint8)
+        return classes
 
 
 def predict(

@@ -59,7 +59,7 @@ def body_candidates(prediction: VoxelPrediction) -> tuple[BodyCandidate, ...]:
     A threshold relative to the strongest peak would lose cervical bodies, ten times smaller than
     lumbar ones: a peak only needs to stand out in its own neighbourhood.
     """
-    body = prediction.probabilities.argmax(axis=0) == Tissue.BODY
+    body = prediction.tissue == Tissue.BODY
     if np.count_nonzero(body) < _MIN_VOTES:
         return ()
     targets = voted_positions(prediction, body)
