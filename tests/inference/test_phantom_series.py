@@ -216,3 +216,27 @@ def test_dciodvfy_finds_nothing(phantoms: dict[str, Written], orientation: str) 
         if line.startswith(("Error", "Warning"))
     ]
     assert findings == []
+
+
+@pytest.mark.parametrize("request_text", ["T10:crush:0.3", "L5:crush:0.45", "T11:biconcave:0.5"])
+def test_truth_holds_the_request_at_the_edge_of_the_field(request_text: str) -> None:
+    """Two neighbouring fractures, one without a healthy neighbour above or below."""
+    request = parse_fracture(request_text)
+    other = parse_fracture("L4:crush:0.3" if request.level.name == "L5" else "T12:crush:0.3")
+    spec = PhantomSpec(seed=5, fractures=(request, other))
+    anatomy = phantom_anatomy(spec)
+    affine, shape = field_of_view(spec, anatomy)
+    known = truth(spec, anatomy, affine, shape)
+    for fracture in (request, other):
+        row = entry(known, fracture.level.name)
+        assert row["height_loss"] == pytest.approx(fracture.loss, abs=0.01)
+        assert row["genant"]["type"] == fracture.type
+
+
+def test_progress_reaches_the_number_of_slices() -> None:
+    spec = replace(SMALL, spacing_xyz_mm=(4.0, 4.0, 4.0))
+    anatomy = phantom_anatomy(spec)
+    affine, shape = field_of_view(spec, anatomy)
+    seen: list[tuple[int, int]] = []
+    render(spec, anatomy, affine, shape, lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (shape[0], shape[0])
