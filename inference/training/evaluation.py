@@ -28,6 +28,8 @@ from inference.volume import CTVolume, HUArray, LabelArray
 Bools = npt.NDArray[np.bool_]
 
 EXAMPLE = "ts_example_ct"
+CROP = "tptbox_L3"
+_BODY_SUBREGIONS = (49, 50)
 _EXAMPLE_ANNOTATED_SLICES = 102
 """Above this slice the reference of the example CT is incomplete (T11 and T10)."""
 
@@ -98,6 +100,22 @@ def read_example(data: Path) -> LabelledCT:
     return LabelledCT(EXAMPLE, volume, labels_kji, body, judged)
 
 
+def read_crop(data: Path) -> LabelledCT:
+    """Read the expert-labelled crop of L2 to L4; only what its labels cover is judged.
+
+    Raises
+    ------
+    MissingTrainingData
+        If its files are absent.
+    """
+    volume = read_ct(data / f"ct/{CROP}.nii.gz")
+    labels, _ = read_canonical(data / f"labels/{CROP}_vert_verse.nii.gz")
+    parts, _ = read_canonical(data / f"labels/{CROP}_subreg.nii.gz")
+    body = np.isin(from_network_order(parts), _BODY_SUBREGIONS)
+    everywhere = np.ones(volume.shape_kji, dtype=bool)
+    return LabelledCT(CROP, volume, from_network_order(labels), body, everywhere)
+
+
 def read_ct(path: Path) -> CTVolume:
     """Read a CT NIfTI as a volume whose axes are exactly those of the patient.
 
@@ -139,11 +157,12 @@ def labelled_case(name: str, data: Path | None) -> LabelledCT:
     """
     if name in PHANTOM_CASES:
         return phantom_ct(name, PHANTOM_CASES[name])
-    if name != EXAMPLE:
+    readers = {EXAMPLE: read_example, CROP: read_crop}
+    if name not in readers:
         raise InvalidTrainingConfig(f"cases: unknown case {name}")
     if data is None:
         raise MissingTrainingData(f"case {name} needs a data folder")
-    return read_example(data)
+    return readers[name](data)
 
 
 def judge_ct(network: nn.Module, case: LabelledCT) -> dict[str, float]:
