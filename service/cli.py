@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 import traceback
 
-import click
 import typer
+from typer.exceptions import TyperException
 
 from service.commands import analyze, cohort, demo, evaluate, jobs, phantom, serve, status
 from service.exits import describe
@@ -38,10 +38,11 @@ def main() -> None:
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:
         code = app(args=arguments, standalone_mode=False)
-    except click.exceptions.Abort:
+    except typer.Abort:
         sys.exit(130)
-    except click.ClickException as error:
-        error.show()
+    except TyperException as error:
+        if error.format_message():
+            sys.stderr.write(f"spinenode: {error.format_message()} (see 'spinenode --help')\n")
         sys.exit(error.exit_code)
     except Exception as error:  # noqa: BLE001 - the outermost boundary: every error becomes one line
         if debug:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 
-from dbos import DBOSClient, EnqueueOptions, WorkflowStatus
+from dbos import DBOSClient, EnqueueOptions, WorkflowStatus, run_dbos_database_migrations
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.errors import ServiceError, UsageError
@@ -51,6 +51,8 @@ class Jobs:
         if database_url.startswith("sqlite:///"):
             Path(database_url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
         try:
+            # A queue that nobody started yet has no tables and, so, no jobs.
+            run_dbos_database_migrations(dbos_url(database_url))
             self._client = DBOSClient(system_database_url=dbos_url(database_url))
             self._client.check_connection()
         except SQLAlchemyError as error:

@@ -46,7 +46,10 @@ def analyze_path(
                 mask=mask.absolute() if mask else None,
             )
         )
-        Analysis(workspace, Toolbox(config), progress).run_all()
+        try:
+            Analysis(workspace, Toolbox(config), progress).run_all()
+        except UnreadableInput as error:
+            raise UnreadableInput(f"{source.name}: {error}") from error
         findings = workspace.findings()
         for name in sorted(path.name for path in workspace.results.iterdir()):
             shutil.copy2(workspace.results / name, out / name)

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -36,6 +37,7 @@ from sr_writer import (
     assemble,
     not_analysable,
     verify_outputs,
+    write_findings,
     write_not_analysable,
     write_outputs,
 )
@@ -158,8 +160,12 @@ class Analysis:
         self.workspace.replace_results(write)
 
     def _verify(self) -> None:
+        written = self.workspace.written()
         if self.findings.status == "analysed":
-            verify_outputs(self.workspace.written(), self.findings, self.volume, self.segmentation)
+            verify_outputs(written, self.findings, self.volume, self.segmentation)
+        spent = self.workspace.timings()
+        timings = {**spent, "total": round(sum(spent.values()), 3)}
+        write_findings(replace(self.findings, timings_s=timings), written, self.workspace.results)
 
 
 _STEP_FUNCTIONS: dict[str, Callable[[Analysis], None]] = {
