@@ -10,6 +10,7 @@ from node.commitment_ledger import CommitmentLedger
 from node.commitment_scu import request_commitment
 from node.delivery import deliver_due, send
 from node.errors import NodeError, NotAcceptable, OutOfResources, Permanent, Retryable
+from node.incoming import StoreRequest
 from node.index import Addition
 from node.ledger import Delivery, DeliveryLedger, DeliveryRequest, DeliveryState
 from node.observer import NodeObserver, SilentObserver
@@ -22,13 +23,14 @@ from node.settings import (
     ListenerLimits,
     ListenerSettings,
     Peer,
+    ReceivePath,
     SeriesSettings,
     SpoolSettings,
     TlsSettings,
     WebDestination,
 )
 from node.sop_classes import CT_TRANSFER_SYNTAXES, RECEIVED_SOP_CLASSES, SENT_SOP_CLASSES
-from node.spool import IncomingInstance, Spool
+from node.spool import Spool
 from node.stow import post_files
 
 __all__ = [
@@ -47,7 +49,6 @@ __all__ = [
     "DeliveryResult",
     "DeliveryState",
     "Destination",
-    "IncomingInstance",
     "ListenerLimits",
     "ListenerSettings",
     "LoopbackArchive",
@@ -60,6 +61,7 @@ __all__ = [
     "Outcome",
     "Peer",
     "Permanent",
+    "ReceivePath",
     "ReceivedInstance",
     "ReceivedSeries",
     "Retryable",
@@ -68,6 +70,7 @@ __all__ = [
     "SilentObserver",
     "Spool",
     "SpoolSettings",
+    "StoreRequest",
     "StoredInstance",
     "TlsSettings",
     "WebDestination",

@@ -8,11 +8,14 @@ power cut. A series carries two counters: `revision` grows with every accepted d
 from __future__ import annotations
 
 import enum
+import sqlite3
 import time
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from node.database import Database
+from node.group_commit import GroupCommit
 from node.received import StoredInstance, series_key
 
 SCHEMA = """
@@ -76,6 +79,7 @@ class SpoolIndex:
 
     def __init__(self, path: Path) -> None:
         self._database = Database(path, SCHEMA)
+        self._additions: GroupCommit[StoredInstance, Addition] = GroupCommit(self._add_all)
 
     def close(self) -> None:
         """Close the file; the index cannot be used afterwards."""
@@ -88,31 +92,37 @@ class SpoolIndex:
 
     def add(self, instance: StoredInstance) -> Addition:
         """Record a data set whose file is durable already; durable itself when this returns."""
-        key = series_key(instance.StudyInstanceUID, instance.SeriesInstanceUID)
+        return self._additions.add(instance)
+
+    def _add_all(self, instances: Sequence[StoredInstance]) -> list[Addition]:
         with self._database.transaction() as db:
-            if self.knows(key, instance.SOPInstanceUID, instance.sha256):
-                return Addition.KNOWN
-            db.execute(
-                "INSERT INTO series VALUES (?,?,?,?,1,0,?,0) ON CONFLICT(series_key) DO UPDATE SET"
-                " revision=revision+1, updated_at=excluded.updated_at, purging=0,"
-                " calling_ae_title=excluded.calling_ae_title",
-                (
-                    key,
-                    instance.StudyInstanceUID,
-                    instance.SeriesInstanceUID,
-                    instance.calling_ae_title,
-                    time.time(),
-                ),
-            )
-            superseded = db.execute(
-                "UPDATE instance SET is_current=0 WHERE series_key=? AND sop_instance_uid=?",
-                (key, instance.SOPInstanceUID),
-            ).rowcount
-            db.execute(
-                f"INSERT INTO instance (series_key, is_current, {INSTANCE_COLUMNS})"
-                " VALUES (?,1,?,?,?,?,?,?,?,?,?,?)",
-                (key, *astuple(instance)),
-            )
+            return [self._insert(db, each) for each in instances]
+
+    def _insert(self, db: sqlite3.Connection, instance: StoredInstance) -> Addition:
+        key = series_key(instance.StudyInstanceUID, instance.SeriesInstanceUID)
+        if self.knows(key, instance.SOPInstanceUID, instance.sha256):
+            return Addition.KNOWN
+        db.execute(
+            "INSERT INTO series VALUES (?,?,?,?,1,0,?,0) ON CONFLICT(series_key) DO UPDATE SET"
+            " revision=revision+1, updated_at=excluded.updated_at, purging=0,"
+            " calling_ae_title=excluded.calling_ae_title",
+            (
+                key,
+                instance.StudyInstanceUID,
+                instance.SeriesInstanceUID,
+                instance.calling_ae_title,
+                time.time(),
+            ),
+        )
+        superseded = db.execute(
+            "UPDATE instance SET is_current=0 WHERE series_key=? AND sop_instance_uid=?",
+            (key, instance.SOPInstanceUID),
+        ).rowcount
+        db.execute(
+            f"INSERT INTO instance (series_key, is_current, {INSTANCE_COLUMNS})"
+            " VALUES (?,1,?,?,?,?,?,?,?,?,?,?)",
+            (key, *astuple(instance)),
+        )
         return Addition.CHANGED if superseded else Addition.NEW
 
     def unhanded_series(self) -> tuple[str, ...]:

@@ -13,12 +13,12 @@ from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event, EventHandlerType
 
 from node.errors import (
-    STATUS_CANNOT_UNDERSTAND,
     STATUS_OUT_OF_RESOURCES,
     STATUS_SUCCESS,
     NotAcceptable,
     OutOfResources,
 )
+from node.incoming import IncomingFile, StoreRequest
 from node.index import Addition
 from node.observer import NodeObserver
 from node.received import StoredInstance
@@ -29,7 +29,7 @@ from node.sop_classes import (
     VERIFICATION,
     VERIFICATION_TRANSFER_SYNTAXES,
 )
-from node.spool import IncomingInstance, Spool
+from node.spool import Spool
 
 LOG = logging.getLogger(__name__)
 # The library's own message handlers format every request, identifiers included, into its log.
@@ -85,14 +85,39 @@ class StorageScp:
         return STATUS_SUCCESS
 
     def on_c_store(self, event: Event) -> Dataset:
-        """Store the encoded data set of a C-STORE request and answer its status."""
+        """Store the data set of a C-STORE request that the library received whole."""
+        request = cast(C_STORE, event.request)
+        incoming = self.receive(
+            event.assoc,
+            str(event.context.transfer_syntax),
+            str(request.AffectedSOPClassUID),
+            str(request.AffectedSOPInstanceUID),
+        )
+        if request.DataSet is not None:
+            incoming.write(request.DataSet.getbuffer())
+        return self.keep(incoming, event.assoc)
+
+    def receive(
+        self,
+        association: Association,
+        transfer_syntax_uid: str,
+        sop_class_uid: str,
+        sop_instance_uid: str,
+    ) -> IncomingFile:
+        """Begin to receive an instance."""
+        calling = str(association.requestor.ae_title).strip()
+        request = StoreRequest(transfer_syntax_uid, sop_class_uid, sop_instance_uid, calling)
+        return self._spool.receive(request)
+
+    def keep(self, incoming: IncomingFile, association: Association) -> Dataset:
+        """Make a received instance durable and return the status to answer."""
         try:
-            instance, addition = self._spool.store(_incoming(event))
+            instance, addition = self._spool.keep(incoming)
         except NotAcceptable as error:
             return self._refusal(error.status, error.comment)
         except OutOfResources as error:
             return self._refusal(STATUS_OUT_OF_RESOURCES, str(error))
-        self._on_stored(instance, addition, event.assoc)
+        self._on_stored(instance, addition, association)
         self._observer.instance_stored(instance, addition)
         return _status(STATUS_SUCCESS)
 
@@ -112,19 +137,6 @@ class StorageScp:
         LOG.warning("C-STORE refused with 0x%04X: %s", status, comment)
         self._observer.instance_refused(status, comment)
         return _status(status, comment)
-
-
-def _incoming(event: Event) -> IncomingInstance:
-    request = cast(C_STORE, event.request)
-    if request.DataSet is None:
-        raise NotAcceptable(STATUS_CANNOT_UNDERSTAND, "C-STORE request without data set")
-    return IncomingInstance(
-        data_set=request.DataSet.getbuffer(),
-        transfer_syntax_uid=str(event.context.transfer_syntax),
-        sop_class_uid=str(request.AffectedSOPClassUID),
-        sop_instance_uid=str(request.AffectedSOPInstanceUID),
-        calling_ae_title=str(event.assoc.requestor.ae_title).strip(),
-    )
 
 
 def _status(status: int, comment: str = "") -> Dataset:

@@ -22,6 +22,7 @@ from node.roster import Roster
 from node.scp import StorageScp, application_entity
 from node.settings import ListenerSettings, SeriesSettings
 from node.spool import Spool
+from node.streaming import dul_factory
 from node.tls import server_context
 from node.transport import NodeAssociationServer
 
@@ -101,6 +102,7 @@ class NodeServer:
                 roster=self._roster,
                 observer=self._observer,
                 limits=listener.limits,
+                make_dul=dul_factory(listener, scp),
             )
         except OSError as error:
             raise Permanent(f"cannot listen on {listener.host}:{listener.port}: {error}") from error

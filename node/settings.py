@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 
@@ -72,9 +73,20 @@ class ListenerLimits:
     max_instance_bytes: int = 2**31
 
 
+class ReceivePath(StrEnum):
+    """How data sets come in: past the library straight to the file, or through the library."""
+
+    STREAMED = "streamed"
+    LIBRARY = "library"
+
+
 @dataclass(frozen=True)
 class ListenerSettings:
-    """Where and to whom the node listens. An empty `peers` allows any calling AE."""
+    """Where and to whom the node listens. An empty `peers` allows any calling AE.
+
+    `receive_path` falls back to ``library`` by itself if the installed pynetdicom is not the
+    version that the streamed path was written for.
+    """
 
     ae_title: str = "SPINENODE"
     host: str = "0.0.0.0"
@@ -83,6 +95,7 @@ class ListenerSettings:
     max_associations: int = 20
     tls: TlsSettings | None = None
     limits: ListenerLimits = field(default_factory=ListenerLimits)
+    receive_path: ReceivePath = ReceivePath.STREAMED
 
 
 @dataclass(frozen=True)

@@ -7,22 +7,19 @@ so that a success answered afterwards stays true whatever happens next.
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import itertools
 import logging
 import os
 import shutil
 import sqlite3
-import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
-from node.durable import make_directory, publish, write_temporary
-from node.errors import STATUS_DATA_SET_MISMATCH, NotAcceptable, OutOfResources, Permanent
-from node.header import InstanceHeader, read_header
+from node.durable import make_directory
+from node.errors import OutOfResources, Permanent
+from node.gate import SeriesGate
+from node.incoming import IncomingFile, StoreRequest
 from node.index import Addition, SeriesRecord, SpoolIndex
-from node.part10 import file_prefix
 from node.received import (
     ReceivedInstance,
     ReceivedSeries,
@@ -36,21 +33,6 @@ from node.settings import SpoolSettings
 
 LOG = logging.getLogger(__name__)
 INDEX_NAME = "index.sqlite"
-LOCK_STRIPES = 64
-
-
-@dataclass(frozen=True)
-class IncomingInstance:
-    """A data set as it came over the association, never decoded.
-
-    `sop_class_uid` and `sop_instance_uid` are the Affected UIDs of the C-STORE request.
-    """
-
-    data_set: bytes | memoryview
-    transfer_syntax_uid: str
-    sop_class_uid: str
-    sop_instance_uid: str
-    calling_ae_title: str
 
 
 class Spool:
@@ -74,7 +56,7 @@ class Spool:
         self.index = SpoolIndex(self.root / INDEX_NAME)
         self.recovery: RecoveryReport = recover(self.root, self.index)
         self._temporary_names = itertools.count()
-        self._series_locks = tuple(threading.Lock() for _ in range(LOCK_STRIPES))
+        self._gate = SeriesGate()
 
     def close(self) -> None:
         """Close the index and give up the folder; closing twice is harmless."""
@@ -88,16 +70,24 @@ class Spool:
         """Return the free space of the spool's file system for us, in bytes."""
         return shutil.disk_usage(self.root).free
 
-    def has_room(self, size_bytes: int = 0) -> bool:
-        """Return whether an instance of this size keeps the watermark."""
-        return self.free_bytes() - size_bytes >= self._min_free_bytes
+    def has_room(self) -> bool:
+        """Return whether free space is at or above the watermark."""
+        return self.free_bytes() >= self._min_free_bytes
 
-    def store(self, incoming: IncomingInstance) -> tuple[StoredInstance, Addition]:
-        """Make one instance durable.
+    def receive(self, request: StoreRequest) -> IncomingFile:
+        """Begin to receive an instance; `keep` or `IncomingFile.discard` has to follow."""
+        number = next(self._temporary_names)
+        incoming = IncomingFile(request, self.root / "incoming" / f"{os.getpid()}-{number}.part")
+        if not self.has_room():
+            incoming.refuse("spool is below its free space watermark")
+        return incoming
+
+    def keep(self, incoming: IncomingFile) -> tuple[StoredInstance, Addition]:
+        """Make a completely received instance durable.
 
         Returns
         -------
-        The stored instance, and whether it was new, known (same bytes: nothing is written) or
+        The stored instance, and whether it was new, known (same bytes: nothing is kept twice) or
         changed (same SOPInstanceUID, other bytes: both are kept, the later one is current).
 
         Raises
@@ -107,36 +97,39 @@ class Spool:
         OutOfResources
             Disk below the watermark, full or failing; nothing is kept.
         """
-        header = _checked_header(incoming)
-        instance = _describe(incoming, header)
-        key = series_key(instance.StudyInstanceUID, instance.SeriesInstanceUID)
-        target = self.root / instance.path
-        if target.is_file() and self.index.knows(key, instance.SOPInstanceUID, instance.sha256):
-            return instance, Addition.KNOWN
-        if not self.has_room(instance.size_bytes):
-            raise OutOfResources("spool is below its free space watermark")
         try:
-            addition = self._write(incoming, instance, key)
+            instance = _describe(incoming)
+            key = series_key(instance.StudyInstanceUID, instance.SeriesInstanceUID)
+            if self._holds(instance, key):
+                return instance, Addition.KNOWN
+            addition = self._publish(incoming, instance, key)
         except (OSError, sqlite3.OperationalError) as error:
-            LOG.error("spool cannot write %s: %s", instance.SOPInstanceUID, type(error).__name__)
+            LOG.error("spool cannot write: %s", type(error).__name__)
             raise OutOfResources("spool cannot write") from error
+        finally:
+            incoming.discard()
         if addition is Addition.CHANGED:
             LOG.warning("instance %s came again with other content", instance.SOPInstanceUID)
         return instance, addition
 
-    def _write(self, incoming: IncomingInstance, instance: StoredInstance, key: str) -> Addition:
-        prefix = file_prefix(
-            instance.SOPClassUID, instance.SOPInstanceUID, instance.transfer_syntax_uid
-        )
-        temporary = self.root / "incoming" / f"{os.getpid()}-{next(self._temporary_names)}.part"
-        write_temporary(temporary, (prefix, incoming.data_set))
-        with self._lock_of(key):
-            make_directory(series_folder(self.root, key))
-            publish(temporary, self.root / instance.path)
-            return self.index.add(instance)
+    def store(
+        self, request: StoreRequest, data_set: bytes | memoryview
+    ) -> tuple[StoredInstance, Addition]:
+        """Receive and keep a data set that is in memory already; see `keep`."""
+        incoming = self.receive(request)
+        incoming.write(memoryview(data_set))
+        return self.keep(incoming)
 
-    def _lock_of(self, key: str) -> threading.Lock:
-        return self._series_locks[int(key[:8], 16) % LOCK_STRIPES]
+    def _holds(self, instance: StoredInstance, key: str) -> bool:
+        return (self.root / instance.path).is_file() and self.index.knows(
+            key, instance.SOPInstanceUID, instance.sha256
+        )
+
+    def _publish(self, incoming: IncomingFile, instance: StoredInstance, key: str) -> Addition:
+        with self._gate.publishing(key):
+            make_directory(series_folder(self.root, key))
+            incoming.publish(self.root / instance.path)
+            return self.index.add(instance)
 
     def received_series(
         self, study_instance_uid: str, series_instance_uid: str, reason: str = ""
@@ -177,7 +170,7 @@ class Spool:
         return len(keys)
 
     def _purge(self, key: str) -> None:
-        with self._lock_of(key):
+        with self._gate.purging(key):
             self.index.begin_purge(key)
             shutil.rmtree(series_folder(self.root, key), ignore_errors=True)
             self.index.forget(key)
@@ -194,17 +187,9 @@ def _own(lock: Path) -> int:
     return descriptor
 
 
-def _checked_header(incoming: IncomingInstance) -> InstanceHeader:
-    header = read_header(incoming.data_set, incoming.transfer_syntax_uid)
-    if header.SOPInstanceUID != incoming.sop_instance_uid:
-        raise NotAcceptable(STATUS_DATA_SET_MISMATCH, "SOPInstanceUID differs from the request")
-    if header.SOPClassUID != incoming.sop_class_uid:
-        raise NotAcceptable(STATUS_DATA_SET_MISMATCH, "SOPClassUID differs from the request")
-    return header
-
-
-def _describe(incoming: IncomingInstance, header: InstanceHeader) -> StoredInstance:
-    sha256 = hashlib.sha256(incoming.data_set).hexdigest()
+def _describe(incoming: IncomingFile) -> StoredInstance:
+    header = incoming.header()
+    sha256 = incoming.sha256
     key = series_key(header.StudyInstanceUID, header.SeriesInstanceUID)
     name = instance_file_name(header.SOPInstanceUID, sha256)
     return StoredInstance(
@@ -214,8 +199,8 @@ def _describe(incoming: IncomingInstance, header: InstanceHeader) -> StoredInsta
         SeriesInstanceUID=header.SeriesInstanceUID,
         Modality=header.Modality,
         sha256=sha256,
-        size_bytes=len(incoming.data_set),
+        size_bytes=incoming.size_bytes,
         path=f"series/{key[:2]}/{key}/{name}",
-        transfer_syntax_uid=incoming.transfer_syntax_uid,
-        calling_ae_title=incoming.calling_ae_title,
+        transfer_syntax_uid=incoming.request.transfer_syntax_uid,
+        calling_ae_title=incoming.request.calling_ae_title,
     )

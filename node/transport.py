@@ -6,72 +6,23 @@ import contextlib
 import logging
 import socket
 import sys
-import time
 from collections.abc import Callable
 from typing import Any
 
 from pynetdicom import evt
 from pynetdicom.association import Association
-from pynetdicom.transport import AssociationSocket, RequestHandler, ThreadedAssociationServer
+from pynetdicom.dul import DULServiceProvider
+from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
 from node.admission import Rejection
-from node.doorway import MAX_ASSOCIATE_RQ_BYTES, Doorway, Unwelcome
+from node.bounded_socket import BoundedSocket
+from node.doorway import Doorway, Unwelcome
 from node.observer import NodeObserver
 from node.roster import OpenAssociation, Roster
 from node.settings import ListenerLimits
 
 LOG = logging.getLogger(__name__)
-
-
-class BoundedSocket(AssociationSocket):
-    """Gives the reactor the PDU read in the doorway first, then reads in large pieces.
-
-    Every PDU has to be complete within `idle_seconds` and no longer than announced.
-    """
-
-    def __init__(
-        self, association: Association, connection: socket.socket, first_pdu: bytes, limits: Any
-    ) -> None:
-        super().__init__(association, client_socket=connection)
-        connection.settimeout(limits.idle_seconds)
-        self._first_pdu = memoryview(first_pdu)
-        self._limits: ListenerLimits = limits
-
-    @property
-    def ready(self) -> bool:
-        """Whether there is something to read."""
-        return bool(self._first_pdu) or bool(super().ready)
-
-    def recv(self, nr_bytes: int) -> bytearray:
-        """Read exactly `nr_bytes`, or fewer if the peer closed.
-
-        Raises
-        ------
-        OSError
-            The PDU is longer than allowed, or takes too long; the reactor then closes.
-        """
-        if self._first_pdu:
-            piece, self._first_pdu = self._first_pdu[:nr_bytes], self._first_pdu[nr_bytes:]
-            return bytearray(piece)
-        if nr_bytes > max(self._limits.max_pdu_bytes, MAX_ASSOCIATE_RQ_BYTES):
-            raise OSError("PDU longer than announced")
-        return self._recv_exactly(nr_bytes)
-
-    def _recv_exactly(self, nr_bytes: int) -> bytearray:
-        if self.socket is None:
-            raise OSError("connection is closed")
-        deadline = time.monotonic() + self._limits.idle_seconds
-        buffer = bytearray(nr_bytes)
-        received = 0
-        with memoryview(buffer) as view:
-            while received < nr_bytes:
-                count = self.socket.recv_into(view[received:])
-                if count == 0:
-                    break
-                received += count
-                if received < nr_bytes and time.monotonic() > deadline:
-                    raise TimeoutError("PDU took too long")
-        return buffer if received == nr_bytes else buffer[:received]
+DulFactory = Callable[[Association], DULServiceProvider]
 
 
 class AdmittingHandler(RequestHandler):
@@ -98,12 +49,12 @@ class AdmittingHandler(RequestHandler):
     def _open(self, place: OpenAssociation, first_pdu: bytes) -> None:
         try:
             association = self._create_association()
-            dul = association.dul
-            dul.socket = BoundedSocket(
-                association, self.request, first_pdu, self.server.listener_limits
-            )
-            # Both socket wrappers announced the connection; the state machine wants it once.
-            dul.event_queue.get_nowait()
+            association.dul = self.server.make_dul(association)
+            # The timers live in the upper layer that was just replaced.
+            association.acse_timeout = association.acse_timeout
+            association.network_timeout = association.network_timeout
+            limits = self.server.listener_limits
+            association.set_socket(BoundedSocket(association, self.request, first_pdu, limits))
             evt.trigger(association, evt.EVT_CONN_OPEN, {"address": self.client_address})
             # Before the start: the first C-STORE may arrive at once and looks its place up.
             place.thread = association
@@ -134,12 +85,14 @@ class NodeAssociationServer(ThreadedAssociationServer):
         roster: Roster,
         observer: NodeObserver,
         limits: ListenerLimits,
+        make_dul: DulFactory,
         **kwargs: Any,
     ) -> None:
         self.doorway = doorway
         self.roster = roster
         self.observer = observer
         self.listener_limits = limits
+        self.make_dul = make_dul
         handler: Callable[..., RequestHandler] = AdmittingHandler
         super().__init__(*args, **{**kwargs, "request_handler": handler})
 

@@ -19,6 +19,7 @@ from node import (
     ListenerSettings,
     NodeServer,
     ReceivedSeries,
+    ReceivePath,
     SeriesSettings,
     Spool,
     SpoolSettings,
@@ -117,8 +118,19 @@ class RunningNode:
         return Destination("node", "SPINENODE", "127.0.0.1", self.server.port)
 
 
+@pytest.fixture(
+    params=[
+        ReceivePath.STREAMED,
+        pytest.param(ReceivePath.LIBRARY, marks=pytest.mark.slow),
+    ]
+)
+def receive_path(request) -> ReceivePath:
+    """Every test with a node runs on both receive paths (the library's in the slow run)."""
+    return request.param
+
+
 @pytest.fixture
-def start_node(tmp_path: Path) -> Iterator[Callable[..., RunningNode]]:
+def start_node(tmp_path: Path, receive_path: ReceivePath) -> Iterator[Callable[..., RunningNode]]:
     """Start a node; keyword arguments override listener settings."""
     running: list[RunningNode] = []
 
@@ -130,6 +142,7 @@ def start_node(tmp_path: Path) -> Iterator[Callable[..., RunningNode]]:
         on_commitment=None,
         **listener,
     ) -> RunningNode:
+        listener = {"receive_path": receive_path, **listener}
         settings = ListenerSettings(host="127.0.0.1", port=0, **listener)
         spool = spool or Spool(SpoolSettings(tmp_path / "spool", min_free_gib=0.0))
         completed: queue.Queue[ReceivedSeries] = queue.Queue()

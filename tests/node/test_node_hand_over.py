@@ -82,7 +82,7 @@ def test_a_full_spool_answers_a700_and_recovers(start_node, tmp_path, write_seri
     node = start_node(observer=counter)
     paths = write_series(tmp_path / "in", 1)
     with monkeypatch.context() as patch:
-        patch.setattr(node.spool, "has_room", lambda _size=0: False)
+        patch.setattr(node.spool, "has_room", lambda: False)
         (refused,) = send_files(paths, node.destination)
     assert (refused.status, refused.outcome) == (OutOfResources.status, "failed")
     assert ("refused", 0xA700, "spool is below its free space watermark") in counter.events

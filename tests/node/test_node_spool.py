@@ -14,16 +14,17 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from node import (
     Addition,
-    IncomingInstance,
     NotAcceptable,
     OutOfResources,
     Permanent,
     Spool,
     SpoolSettings,
+    StoreRequest,
 )
 from node.received import series_key
 
 DiskUsage = namedtuple("DiskUsage", "total used free")
+Encoded = namedtuple("Encoded", "request data_set")
 
 
 @pytest.fixture
@@ -50,12 +51,14 @@ def incoming(make_instance):
         target = DicomFileLike(buffer)
         target.is_little_endian, target.is_implicit_VR = True, False
         write_dataset(target, dataset)
-        return IncomingInstance(
+        return Encoded(
+            StoreRequest(
+                str(ExplicitVRLittleEndian),
+                str(dataset.SOPClassUID),
+                str(dataset.SOPInstanceUID),
+                "SCANNER",
+            ),
             buffer.getvalue(),
-            str(ExplicitVRLittleEndian),
-            str(dataset.SOPClassUID),
-            str(dataset.SOPInstanceUID),
-            "SCANNER",
         )
 
     return build
@@ -63,11 +66,11 @@ def incoming(make_instance):
 
 def test_a_stored_file_reads_back_as_dicom(open_spool, incoming):
     spool, instance = open_spool(), incoming()
-    stored, addition = spool.store(instance)
+    stored, addition = spool.store(*instance)
     path = spool.root / stored.path
     assert addition is Addition.NEW
     assert path.read_bytes().endswith(instance.data_set)
-    assert dcmread(path).SOPInstanceUID == instance.sop_instance_uid
+    assert dcmread(path).SOPInstanceUID == instance.request.sop_instance_uid
 
 
 @pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
@@ -76,7 +79,7 @@ def test_hostile_uids_never_leave_the_spool(open_spool, incoming, uid, tmp_path)
     spool = open_spool()
     before = set(tmp_path.rglob("*"))
     with pytest.raises(NotAcceptable, match="not a UID"):
-        spool.store(incoming(study=uid, series=uid, sop_instance_uid=uid))
+        spool.store(*incoming(study=uid, series=uid, sop_instance_uid=uid))
     assert all(path.is_relative_to(spool.root) for path in set(tmp_path.rglob("*")) - before)
 
 
@@ -84,7 +87,7 @@ def test_same_bytes_again_are_known_and_other_bytes_changed(open_spool, incoming
     spool, uid = open_spool(), generate_uid()
     first = incoming(sop_instance_uid=uid, pixel_seed=1)
     second = incoming(sop_instance_uid=uid, pixel_seed=2)
-    additions = [spool.store(each)[1] for each in (first, first, second, second, first)]
+    additions = [spool.store(*each)[1] for each in (first, first, second, second, first)]
     assert additions == [
         Addition.NEW,
         Addition.KNOWN,
@@ -99,9 +102,9 @@ def test_same_bytes_again_are_known_and_other_bytes_changed(open_spool, incoming
 
 def test_a_file_deleted_by_somebody_is_written_again_on_resend(open_spool, incoming):
     spool, instance = open_spool(), incoming()
-    stored, _ = spool.store(instance)
+    stored, _ = spool.store(*instance)
     (spool.root / stored.path).unlink()
-    spool.store(instance)
+    spool.store(*instance)
     assert (spool.root / stored.path).exists()
 
 
@@ -118,12 +121,12 @@ def test_a_missing_uid_is_refused_by_name(open_spool, incoming, make_instance, k
     target = DicomFileLike(buffer)
     target.is_little_endian, target.is_implicit_VR = True, False
     write_dataset(target, dataset)
-    instance = IncomingInstance(
-        buffer.getvalue(), str(ExplicitVRLittleEndian), sop_class, sop_instance, "S"
+    instance = Encoded(
+        StoreRequest(str(ExplicitVRLittleEndian), sop_class, sop_instance, "S"), buffer.getvalue()
     )
     spool = open_spool()
     with pytest.raises(NotAcceptable, match=keyword) as raised:
-        spool.store(instance)
+        spool.store(*instance)
     assert raised.value.status == 0xA900
     assert spool.index.counts() == (0, 0)
 
@@ -133,21 +136,21 @@ def test_low_disk_refuses_and_recovers_by_itself(open_spool, incoming, monkeypat
     monkeypatch.setattr(shutil, "disk_usage", lambda _: DiskUsage(0, 0, free[0]))
     instance = incoming()
     with pytest.raises(OutOfResources):
-        spool.store(instance)
+        spool.store(*instance)
     assert spool.index.counts() == (0, 0)
     free[0] = 2**31
-    assert spool.store(instance)[1] is Addition.NEW
+    assert spool.store(*instance)[1] is Addition.NEW
 
 
 def test_a_failing_write_leaves_nothing_behind(open_spool, incoming, monkeypatch):
     spool = open_spool()
     monkeypatch.setattr("os.fsync", _no_space)
     with pytest.raises(OutOfResources):
-        spool.store(incoming())
+        spool.store(*incoming())
     monkeypatch.undo()
     assert list((spool.root / "incoming").iterdir()) == []
     assert spool.index.counts() == (0, 0)
-    assert spool.store(incoming())[1] is Addition.NEW
+    assert spool.store(*incoming())[1] is Addition.NEW
 
 
 def _no_space(_):
@@ -157,7 +160,7 @@ def _no_space(_):
 def test_start_removes_torn_files_and_adopts_whole_ones(open_spool, incoming):
     """Crash points: inside the temporary file, and between rename and index."""
     spool = open_spool()
-    kept, orphan = (spool.store(incoming())[0] for _ in range(2))
+    kept, orphan = (spool.store(*incoming())[0] for _ in range(2))
     (spool.root / "incoming" / "1-1.part").write_bytes(b"half")
     spool.close()
     with sqlite3.connect(spool.root / "index.sqlite") as database:
@@ -170,7 +173,7 @@ def test_start_removes_torn_files_and_adopts_whole_ones(open_spool, incoming):
 
 def test_a_lost_index_is_rebuilt_from_the_files(open_spool, incoming):
     spool = open_spool()
-    paths = {spool.store(incoming())[0].path for _ in range(3)}
+    paths = {spool.store(*incoming())[0].path for _ in range(3)}
     spool.close()
     for path in spool.root.glob("index.sqlite*"):
         path.unlink()
@@ -181,7 +184,7 @@ def test_a_lost_index_is_rebuilt_from_the_files(open_spool, incoming):
 
 def test_start_sets_damaged_orphans_aside(open_spool, incoming):
     spool = open_spool()
-    stored, _ = spool.store(incoming())
+    stored, _ = spool.store(*incoming())
     path = spool.root / stored.path
     path.with_name("0" * 32 + "-" + "0" * 32 + ".dcm").write_bytes(path.read_bytes()[:-7])
     spool.close()
@@ -194,9 +197,9 @@ def test_start_sets_damaged_orphans_aside(open_spool, incoming):
 def test_start_drops_entries_whose_file_is_gone(open_spool, incoming):
     """The other version of the instance becomes current; an empty series disappears."""
     spool, uid = open_spool(), generate_uid()
-    first, _ = spool.store(incoming(sop_instance_uid=uid, pixel_seed=1))
-    second, _ = spool.store(incoming(sop_instance_uid=uid, pixel_seed=2))
-    lonely, _ = spool.store(incoming(series="9.9"))
+    first, _ = spool.store(*incoming(sop_instance_uid=uid, pixel_seed=1))
+    second, _ = spool.store(*incoming(sop_instance_uid=uid, pixel_seed=2))
+    lonely, _ = spool.store(*incoming(series="9.9"))
     for gone in (second, lonely):
         (spool.root / gone.path).unlink()
     spool.close()
@@ -208,11 +211,11 @@ def test_start_drops_entries_whose_file_is_gone(open_spool, incoming):
 
 def test_purge_removes_files_and_entries_and_a_torn_purge_is_finished(open_spool, incoming):
     spool = open_spool()
-    stored, _ = spool.store(incoming())
+    stored, _ = spool.store(*incoming())
     assert spool.purge("1.2.3", "1.2.3.4")
     assert not (spool.root / stored.path).exists()
     assert not spool.purge("1.2.3", "1.2.3.4")
-    spool.store(incoming())
+    spool.store(*incoming())
     spool.index.begin_purge(series_key("1.2.3", "1.2.3.4"))
     spool.close()
     again = open_spool()
@@ -222,7 +225,7 @@ def test_purge_removes_files_and_entries_and_a_torn_purge_is_finished(open_spool
 
 def test_retention_spares_what_was_not_handed_over(open_spool, incoming):
     spool = open_spool()
-    spool.store(incoming())
+    spool.store(*incoming())
     assert spool.purge_handed_over(older_than_seconds=-1) == 0
     key = series_key("1.2.3", "1.2.3.4")
     spool.index.mark_handed_over(key, spool.index.record(key).revision)

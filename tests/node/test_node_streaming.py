@@ -1,0 +1,242 @@
+"""The streamed receive path: used, fenced, and hard to confuse."""
+
+from __future__ import annotations
+
+import socket
+import struct
+
+import pynetdicom
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydicom.dataset import Dataset
+from pynetdicom.dsutils import encode
+
+from node import ListenerSettings, ReceivePath, echo, send_files
+from node.streaming import MalformedPdu, StreamingDul, dul_factory, fragments
+from node.upper_layer import GuardedDul
+
+STATUS_SUCCESS = struct.pack("<HHIH", 0, 0x0900, 2, 0)
+CT, ECHO = b"1.2.840.10008.5.1.4.1.1.2", b"1.2.840.10008.1.1"
+IMPLICIT = b"1.2.840.10008.1.2"
+
+
+@pytest.fixture
+def receive_path():
+    return ReceivePath.STREAMED
+
+
+def test_the_path_is_chosen_by_setting_and_library_version(monkeypatch):
+    library = ListenerSettings(receive_path=ReceivePath.LIBRARY)
+    assert dul_factory(library, None) is GuardedDul
+    assert dul_factory(ListenerSettings(), None) is not GuardedDul
+    monkeypatch.setattr(pynetdicom, "__version__", "3.1.0")
+    assert dul_factory(ListenerSettings(), None) is GuardedDul
+
+
+def test_ct_really_goes_past_the_library(start_node, tmp_path, write_series, monkeypatch):
+    served = []
+    original = StreamingDul._answer
+    monkeypatch.setattr(
+        StreamingDul, "_answer", lambda *args: (served.append(args[2]), original(*args))
+    )
+    send_files(write_series(tmp_path / "in", 4), start_node().destination)
+    assert len(served) == 4
+
+
+@given(body=st.binary(max_size=300))
+def test_any_bytes_are_fragments_or_malformed(body):
+    pdu = memoryview(struct.pack(">BBI", 4, 0, len(body)) + body)
+    try:
+        pieces = list(fragments(pdu))
+    except MalformedPdu:
+        return
+    assert sum(len(piece.data) + 6 for piece in pieces) == len(body)
+
+
+def item(kind, body):
+    return struct.pack(">BBH", kind, 0, len(body)) + body
+
+
+def associate_rq():
+    def context(number, abstract):
+        syntaxes = item(0x30, abstract) + item(0x40, IMPLICIT)
+        return item(0x20, bytes((number, 0, 0, 0)) + syntaxes)
+
+    user = item(0x50, item(0x51, struct.pack(">I", 16384)) + item(0x52, b"1.2.3"))
+    variable = item(0x10, b"1.2.840.10008.3.1.1.1") + context(1, CT) + context(3, ECHO) + user
+    fixed = b"\0\1\0\0" + b"SPINENODE".ljust(16) + b"RAW".ljust(16) + b"\0" * 32
+    return struct.pack(">BBI", 1, 0, len(fixed + variable)) + fixed + variable
+
+
+def pdv(context_id, control, data):
+    return struct.pack(">IBB", len(data) + 2, context_id, control) + data
+
+
+def p_data(*pdvs):
+    body = b"".join(pdvs)
+    return struct.pack(">BBI", 4, 0, len(body)) + body
+
+
+def command_set(**changes):
+    command = Dataset()
+    command.AffectedSOPClassUID = CT.decode()
+    command.CommandField = 1
+    command.MessageID = 7
+    command.Priority = 0
+    command.CommandDataSetType = 1
+    command.AffectedSOPInstanceUID = "1.2.3.4"
+    for keyword, value in changes.items():
+        setattr(command, keyword, value)
+    encoded = encode(command, True, True)
+    return struct.pack("<HHII", 0, 0, 4, len(encoded)) + encoded
+
+
+def data_set():
+    dataset = Dataset()
+    dataset.SOPClassUID = CT.decode()
+    dataset.SOPInstanceUID = "1.2.3.4"
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = "1.2", "1.3"
+    dataset.PatientComments = "x" * 500
+    return encode(dataset, True, True)
+
+
+class RawPeer:
+    """Speaks bytes; `answer` is the next PDU, or empty when the connection is over."""
+
+    def __init__(self, port):
+        self.connection = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self.connection.sendall(associate_rq())
+        assert self.answer()[0] == 2
+
+    def answer(self):
+        header = self._read(6)
+        return header + self._read(struct.unpack(">I", header[2:])[0]) if header else b""
+
+    def _read(self, nr_bytes):
+        received = b""
+        while len(received) < nr_bytes:
+            try:
+                chunk = self.connection.recv(nr_bytes - len(received))
+            except ConnectionResetError:
+                return b""
+            if not chunk:
+                return b""
+            received += chunk
+        return received
+
+    def close(self):
+        self.connection.close()
+
+
+@pytest.fixture
+def raw_peer(start_node):
+    node = start_node()
+    peers = []
+
+    def connect():
+        peers.append(RawPeer(node.server.port))
+        return peers[-1]
+
+    connect.node = node
+    yield connect
+    for peer in peers:
+        peer.close()
+
+
+def test_fragments_of_any_size_and_grouping_are_joined(raw_peer):
+    """Command and data in one PDU, in many PDUs, and with an empty last fragment."""
+    whole, peer = data_set(), raw_peer()
+    third = len(whole) // 3
+    forms = [
+        p_data(pdv(1, 3, command_set()), pdv(1, 2, whole)),
+        p_data(pdv(1, 3, command_set()), pdv(1, 0, whole[:third]))
+        + p_data(pdv(1, 0, whole[third:]))
+        + p_data(pdv(1, 2, b"")),
+        b"".join(
+            [p_data(pdv(1, 3, command_set()))]
+            + [p_data(pdv(1, 0, whole[at : at + 1])) for at in range(len(whole) - 1)]
+            + [p_data(pdv(1, 2, whole[-1:]))]
+        ),
+        # A command in two fragments is the library's business, with the same result.
+        p_data(pdv(1, 1, command_set()[:40]))
+        + p_data(pdv(1, 3, command_set()[40:]))
+        + p_data(pdv(1, 2, whole)),
+    ]
+    for form in forms:
+        peer.connection.sendall(form)
+        assert STATUS_SUCCESS in peer.answer()
+    assert raw_peer.node.spool.index.counts() == (1, 1)
+    series = raw_peer.node.completed.get(timeout=10)
+    assert series.files[0].path.read_bytes().endswith(whole)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        p_data(pdv(1, 3, command_set()), pdv(3, 2, b"data")),
+        p_data(pdv(1, 3, command_set()), pdv(1, 3, command_set())),
+        p_data(pdv(1, 3, command_set()), pdv(1, 2, b"data"), pdv(1, 2, b"more")),
+        p_data(pdv(1, 3, command_set())) + struct.pack(">BBI", 5, 0, 4) + b"\0" * 4,
+        p_data(pdv(1, 3, command_set())) + struct.pack(">BBI", 4, 0, 0x7FFFFFFF),
+        p_data(pdv(99, 3, command_set()), pdv(99, 2, b"data")),
+        struct.pack(">BBI", 4, 0, 8) + struct.pack(">IBB", 0xFFFFFFFF, 1, 3) + b"\0\0",
+        p_data(pdv(1, 3, b"\xff" * 64)),
+    ],
+    ids=[
+        "other_context",
+        "command_inside",
+        "behind_the_last",
+        "release_inside",
+        "absurd_length",
+        "unknown_context",
+        "item_too_long",
+        "garbage_command",
+    ],
+)
+def test_broken_messages_end_the_association_and_leave_nothing(raw_peer, form, wait_until):
+    peer, node = raw_peer(), raw_peer.node
+    peer.connection.sendall(form)
+    while peer.answer():
+        pass
+    wait_until(lambda: node.server.status().open_associations == 0)
+    assert list((node.spool.root / "incoming").iterdir()) == []
+    assert node.spool.index.counts() == (0, 0)
+    echo(node.destination)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_mutated_messages_never_stop_the_node(raw_peer, data):
+    """Bytes overwritten anywhere in a C-STORE: an answer or an end, and the next peer is served."""
+    message = bytearray(p_data(pdv(1, 3, command_set()), pdv(1, 2, data_set())))
+    for position in data.draw(st.lists(st.integers(0, 320), min_size=1, max_size=6)):
+        message[position] = data.draw(st.integers(0, 255))
+    peer = raw_peer()
+    peer.connection.sendall(bytes(message))
+    peer.connection.shutdown(socket.SHUT_WR)
+    while peer.answer():
+        pass
+    peer.close()
+    echo(raw_peer.node.destination)
+    assert list((raw_peer.node.spool.root / "incoming").iterdir()) == []
+
+
+def test_a_sender_that_vanishes_leaves_nothing_behind(raw_peer, wait_until):
+    peer, node = raw_peer(), raw_peer.node
+    peer.connection.sendall(p_data(pdv(1, 3, command_set()), pdv(1, 0, data_set())))
+    incoming = node.spool.root / "incoming"
+    wait_until(lambda: list(incoming.iterdir()))
+    peer.close()
+    wait_until(lambda: not list(incoming.iterdir()))
+    wait_until(lambda: node.server.status().open_associations == 0)
+
+
+def test_stopping_cuts_a_transfer_that_does_not_end(raw_peer):
+    peer = raw_peer()
+    peer.connection.sendall(p_data(pdv(1, 3, command_set()), pdv(1, 0, data_set())))
+    raw_peer.node.server.stop(drain_seconds=0.1)
+    assert not raw_peer.node.server.status().listening
