@@ -1,0 +1,108 @@
+"""Masks on the source grid: sub-voxel surfaces, one owner per voxel, bodies inside labels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from inference.axes import canonical_order
+from inference.completeness import cut_by_border
+from inference.fusion import fuse
+from inference.networks import Tissue
+from inference.preprocess import NetworkGrid
+from inference.sliding import VoxelPrediction
+
+
+def grid_of(spacing, size_mm=80.0):
+    shape = tuple(round(size_mm / s) for s in spacing)
+    order = canonical_order(np.diag([1.0, 1.0, 1.0, 1.0]))
+    return NetworkGrid(order, shape, tuple(spacing), (0, 0, 0), shape)
+
+
+def soft_ball(shape, centre_mm, radius_mm, voxel_mm):
+    """Inside share of every voxel of a ball, and distance from its centre in mm."""
+    index = np.indices(shape, dtype=float)
+    place = [(i + 0.5) * v - c for i, v, c in zip(index, voxel_mm, centre_mm, strict=True)]
+    distance = np.sqrt(sum(p**2 for p in place))
+    return np.clip((radius_mm - distance) / 2 + 0.5, 0, 1).astype(np.float32), distance
+
+
+def scene(balls, shape=(40, 40, 40), tissue=Tissue.BODY):
+    """Prediction and instance labels of balls (centre, radius) in mm on the 2 mm grid."""
+    probabilities = np.zeros((len(Tissue), *shape), dtype=np.float32)
+    labels = np.zeros(shape, dtype=np.uint8)
+    for number, (centre, radius) in enumerate(balls, start=1):
+        soft, _ = soft_ball(shape, centre, radius, (2, 2, 2))
+        probabilities[tissue] = np.maximum(probabilities[tissue], soft)
+        labels[soft > 0.5] = number
+    probabilities[Tissue.BACKGROUND] = 1 - probabilities.sum(axis=0)
+    zeros = np.zeros(shape, dtype=np.float32)
+    prediction = VoxelPrediction(
+        probabilities, np.stack([zeros] * 3), zeros, np.ones(shape, dtype=bool)
+    )
+    return prediction, labels
+
+
+NOTHING = np.zeros((40, 40, 40), dtype=bool)
+
+
+@pytest.mark.parametrize("spacing", [(1, 1, 1), (0.7, 0.9, 0.8), (5, 0.8, 0.8), (3, 3, 3)])
+def test_a_ball_keeps_place_and_size_on_any_source_grid(spacing):
+    """Nearest-neighbour labels of the 2 mm grid would miss by up to a voxel."""
+    prediction, labels = scene([((41, 38, 43), 18)])
+    grid = grid_of(spacing)
+    masks = fuse(prediction, labels, {1: 20}, NOTHING, grid)
+    truth, distance = soft_ball(grid.source_shape, (41, 38, 43), 18, spacing)
+    wrong = (masks.labels == 20) != (truth > 0.5)
+    assert np.abs(distance[wrong] - 18).max(initial=0) < 0.75
+    assert np.array_equal(masks.bodies, masks.labels)
+
+
+def test_touching_vertebrae_share_no_voxel_and_leave_no_gap():
+    prediction, labels = scene([((28, 40, 40), 14), ((54, 40, 40), 14)])
+    masks = fuse(prediction, labels, {1: 22, 2: 21}, NOTHING, grid_of((1, 1, 1)))
+    line = masks.labels[:, 40, 40]
+    inside = np.flatnonzero(line)
+    assert set(line[inside[0] : inside[-1] + 1]) == {22, 21}
+    assert np.count_nonzero(np.diff(line[inside].astype(int))) == 1
+
+
+def test_bodies_lie_inside_labels_and_posterior_elements_are_no_bodies():
+    prediction, labels = scene([((40, 30, 40), 14)])
+    arch, _ = soft_ball((40, 40, 40), (40, 58, 40), 10, (2, 2, 2))
+    prediction.probabilities[Tissue.POSTERIOR] = arch
+    prediction.probabilities[Tissue.BODY] *= 1 - arch
+    labels[arch > 0.5] = 1
+    masks = fuse(prediction, labels, {1: 8}, NOTHING, grid_of((1, 1, 1)))
+    assert masks.labels[40, 58, 40] == 8
+    assert masks.bodies[40, 58, 40] == 0
+    assert masks.bodies[40, 30, 40] == 8
+    assert not (masks.bodies[masks.labels == 0]).any()
+
+
+def test_what_was_dropped_at_2_mm_does_not_return_next_to_a_vertebra():
+    prediction, labels = scene([((40, 30, 40), 10), ((40, 54, 40), 10)])
+    labels[labels == 2] = 0
+    masks = fuse(prediction, labels, {1: 8}, NOTHING, grid_of((1, 1, 1)))
+    assert masks.labels[40, 30, 40] == 8
+    assert not masks.labels[:, 46:, :].any()
+
+
+def test_the_sacrum_is_26_and_has_no_body():
+    prediction, _ = scene([((40, 40, 40), 12)], tissue=Tissue.SACRUM)
+    sacrum = prediction.probabilities[Tissue.SACRUM] > 0.5
+    empty = np.zeros((40, 40, 40), dtype=np.uint8)
+    masks = fuse(prediction, empty, {}, sacrum, grid_of((2, 1, 1)))
+    assert set(np.unique(masks.labels)) == {0, 26}
+    assert not masks.bodies.any()
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("end", [0, -1])
+def test_a_body_on_any_border_is_cut(axis, end):
+    bodies = np.zeros((12, 12, 12), dtype=np.uint8)
+    bodies[4:8, 4:8, 4:8] = 20
+    assert not cut_by_border(bodies, 20)
+    np.moveaxis(bodies, axis, 0)[end, 4:8, 4:8] = 20
+    assert cut_by_border(bodies, 20)
+    assert not cut_by_border(bodies, 21)
