@@ -34,7 +34,7 @@ NOISE_FLOOR_HU = 15.0
 STARTING_NOISE_HU = 60.0
 CORRELATED_MM3 = 8.0
 """Voxels this near share noise and anatomy and count as one."""
-CORRELATION_LIMITS = (1.5, 8.0)
+CORRELATION_LIMITS = (3.0, 8.0)
 TOUCHED_BY_NEXT = 0.02
 TRUST_IN_TOUCHED = 0.3
 """Weight of voxels that hold a share of the next vertebra, whose surface is its mask's."""
@@ -116,6 +116,11 @@ class Neighbourhood:
         low, high = CORRELATION_LIMITS
         return min(max(CORRELATED_MM3 / self.voxel_mm3, low), high)
 
+    def trust(self) -> FloatArray:
+        """(n,) weight of each voxel."""
+        touched = _step_response(self.beyond_mm, self.box_mm) > TOUCHED_BY_NEXT
+        return np.where(touched, TRUST_IN_TOUCHED, 1.0)
+
 
 def locate(near: Neighbourhood, tissues: Tissues, mask_sd_mm: float) -> Edge:
     """Surface position relative to the mask's surface.
@@ -155,14 +160,8 @@ class _Fit:
 
 
 def _fit(near: Neighbourhood, offsets: FloatArray, tissues: Tissues, noise: float) -> _Fit:
-    own = near.depth_mm[None, :] + offsets[:, None]
-    step = _step_response(own, near.box_mm)
-    shell = step - _step_response(own - SHELL_MM, near.box_mm)
-    beyond = _step_response(near.beyond_mm, near.box_mm)
-    shell = shell + beyond - _step_response(near.beyond_mm - SHELL_MM, near.box_mm)
-    bone = np.minimum(1.0, step + beyond)
-    basis = np.stack([1.0 - bone, bone, shell], axis=-1)
-    trust = np.where(beyond > TOUCHED_BY_NEXT, TRUST_IN_TOUCHED, 1.0)
+    basis = _basis(near, offsets[:, None])
+    trust = near.trust()
     weight = 1.0 / (noise**2 * near.correlation)
     pull = tissues.mean_hu / tissues.spread_hu**2
     robust = np.tile(trust, (offsets.size, 1))
@@ -180,6 +179,17 @@ def _fit(near: Neighbourhood, offsets: FloatArray, tissues: Tissues, noise: floa
     departure = (solution - tissues.mean_hu) / tissues.spread_hu
     misfit = weight * (trust * loss).sum(axis=1) + 0.5 * (departure**2).sum(axis=1)
     return _Fit(misfit, 1.4826 * np.median(size, axis=1), solution)
+
+
+def _basis(near: Neighbourhood, moved_mm: FloatArray) -> FloatArray:
+    """Shares (..., n, 3) of disc, bone and shell in the voxels."""
+    own = near.depth_mm + moved_mm
+    step = _step_response(own, near.box_mm)
+    shell = step - _step_response(own - SHELL_MM, near.box_mm)
+    beyond = _step_response(near.beyond_mm, near.box_mm)
+    shell = shell + beyond - _step_response(near.beyond_mm - SHELL_MM, near.box_mm)
+    bone = np.minimum(1.0, step + beyond)
+    return np.stack([1.0 - bone, bone, shell], axis=-1)
 
 
 def _step_response(depth_mm: FloatArray, box_mm: FloatArray) -> FloatArray:

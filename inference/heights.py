@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from inference.bodies import signed_distance_mm
 from inference.body_axes import (
     BodyFrame,
     Columns,
@@ -22,65 +21,19 @@ from inference.body_axes import (
 from inference.body_surface import BodySurface
 from inference.endplates import Edge, Neighbourhood, Tissues, locate
 from inference.report import Heights
-from inference.volume import LabelArray
+from inference.slab import COARSE_SHARE, SlabVoxels, Surroundings, slab_voxels
 
-SLAB_HALF_MM = 4.0
 STATIONS = {"posterior": 0.15, "middle": 0.50, "anterior": 0.85}
 STATION_HALF_MM = 2.0
-COARSE_SHARE = 1.1
-"""Coarse voxels count for a station up to this many voxels away."""
 LOCAL_SURFACE_HALF_MM = 7.0
 OUTSIDE_MM = 4.0
 INSIDE_MM = 6.0
 MASK_SD_MM = 0.6
 """How far a good mask's surface may be off, beside its voxel's own uncertainty."""
-DEFAULT_TRABECULAR_HU = 150.0
-FAR_MM = 99.0
 SMALLEST_HEIGHT_MM = 3.0
 LARGEST_HEIGHT_MM = 45.0
 
 FloatArray = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class SlabVoxels:
-    """Voxels of the mid-sagittal slab in the body's frame.
-
-    Attributes
-    ----------
-    position_mm
-        (n, 3) anterior, left, cranial of the voxel centres.
-    hu
-        (n,) HU.
-    beyond_mm
-        (n,) signed distance to the other vertebrae's surfaces, negative outside them.
-    box_mm
-        (3, 3), row g: grid axis g's voxel step in the frame.
-    trabecular_hu
-        Median in the depth of the body.
-    """
-
-    position_mm: FloatArray
-    hu: FloatArray
-    beyond_mm: FloatArray
-    box_mm: FloatArray
-    trabecular_hu: float
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What else lies in a body's crop.
-
-    Attributes
-    ----------
-    excluded
-        bool (k, j, i), voxels of other vertebrae and of foreign material.
-    beyond_mm
-        (k, j, i), signed distance to the other vertebrae's surfaces, negative outside them.
-    """
-
-    excluded: npt.NDArray[np.bool_]
-    beyond_mm: FloatArray
 
 
 @dataclass(frozen=True)
@@ -93,10 +46,11 @@ class MeasuredHeights:
 
 @dataclass(frozen=True)
 class _LocalSurface:
-    """Second-order surface z(s, x) of an endplate around a station, from the mask."""
+    """Second-order surface z(s, x) of an endplate around a station; `sd_mm` is its doubt."""
 
     station_mm: float
     coefficients: FloatArray
+    sd_mm: float
 
     def at(self, s: FloatArray, x: FloatArray) -> FloatArray:
         return np.asarray(_terms(s - self.station_mm, x) @ self.coefficients)
@@ -143,35 +97,18 @@ def measure_heights(
         return None
     voxels = slab_voxels(surface, frame, around)
     columns = _slab_columns(surface, frame, extent)
-    stations = {
-        name: _station(columns, extent[0] + fraction * (extent[1] - extent[0]))
-        for name, fraction in STATIONS.items()
-    }
-    found = {name: station for name, station in stations.items() if station is not None}
-    if len(found) < len(STATIONS):
+    positions = {name: extent[0] + at * (extent[1] - extent[0]) for name, at in STATIONS.items()}
+    found = {name: _station(columns, voxels, at) for name, at in positions.items()}
+    stations = {name: station for name, station in found.items() if station is not None}
+    if len(stations) < len(STATIONS):
         return None
-    tissues = _agreed_tissues(found.values(), voxels)
-    measured = {name: station.height(voxels, tissues) for name, station in found.items()}
+    tissues = _agreed_tissues(stations.values(), voxels)
+    measured = {name: station.height(voxels, tissues) for name, station in stations.items()}
     if not all(SMALLEST_HEIGHT_MM < h < LARGEST_HEIGHT_MM for h, _ in measured.values()):
         return None
     heights = Heights(**{name: float(height) for name, (height, _) in measured.items()})
     variances = [sd**2 for _, sd in measured.values()]
     return MeasuredHeights(heights, float(np.sqrt(np.mean(variances))))
-
-
-def slab_voxels(surface: BodySurface, frame: BodyFrame, around: Surroundings) -> SlabVoxels:
-    """Voxels of the slab with their HU, without those that others occupy."""
-    start = np.array(surface.start_kji)
-    hu = surface.volume.hu[surface.box].astype(np.float64)
-    usable = ~around.excluded
-    deep = usable & (surface.distance_mm > 0.6 * surface.distance_mm.max())
-    core = float(np.median(hu[deep])) if deep.any() else DEFAULT_TRABECULAR_HU
-    position = frame.from_lps_mm(surface.volume.to_lps_mm(np.argwhere(usable) + start))
-    step = surface.volume.affine_lps[:3, :3].T @ frame.axes.T
-    half = max(SLAB_HALF_MM, COARSE_SHARE * float(np.abs(step[:, 1]).max()))
-    near = np.abs(position[:, 1]) <= half
-    beyond = around.beyond_mm[usable][near]
-    return SlabVoxels(position[near], hu[usable][near], beyond, step, core)
 
 
 def _slab_columns(surface: BodySurface, frame: BodyFrame, extent: tuple[float, float]) -> Columns:
@@ -183,13 +120,20 @@ def _slab_columns(surface: BodySurface, frame: BodyFrame, extent: tuple[float, f
     return columns_at(surface, frame, grid_s.ravel(), grid_x.ravel()).hit()
 
 
-def _station(columns: Columns, at_mm: float) -> _Station | None:
+def _station(columns: Columns, voxels: SlabVoxels, at_mm: float) -> _Station | None:
     near = np.abs(columns.anterior_mm - at_mm) <= LOCAL_SURFACE_HALF_MM
     if near.sum() < 12:
         return None
     s, x = columns.anterior_mm[near], columns.left_mm[near]
+    sd = mask_sd_mm(voxels)
     upper = _local_surface(s, x, columns.upper_mm[near], at_mm)
-    return _Station(upper, _local_surface(s, x, columns.lower_mm[near], at_mm))
+    lower = _local_surface(s, x, columns.lower_mm[near], at_mm)
+    return _Station(_LocalSurface(at_mm, upper, sd), _LocalSurface(at_mm, lower, sd))
+
+
+def mask_sd_mm(voxels: SlabVoxels) -> float:
+    """How far the mask's surface may be off along the cranial axis."""
+    return float(np.hypot(MASK_SD_MM, 0.3 * np.linalg.norm(voxels.box_mm[:, 2])))
 
 
 def _agreed_tissues(stations: Iterable[_Station], voxels: SlabVoxels) -> Tissues:
@@ -212,13 +156,13 @@ def _edge(plate: _LocalSurface, other: _LocalSurface, voxels: SlabVoxels, tissue
     half = 0.5 * abs(plate.at_station_mm - other.at_station_mm)
     inside = min(max(INSIDE_MM, 1.2 * thick), half)
     near = beside & (depth > -max(OUTSIDE_MM, 1.6 * thick)) & (depth < inside)
-    mask_sd = float(np.hypot(MASK_SD_MM, 0.3 * thick))
-    volume = float(np.abs(np.linalg.det(voxels.box_mm)))
-    here = Neighbourhood(voxels.hu[near], depth[near], voxels.beyond_mm[near], box, volume)
-    return locate(here, tissues, mask_sd)
+    here = Neighbourhood(
+        voxels.hu[near], depth[near], voxels.beyond_mm[near], box, voxels.voxel_mm3
+    )
+    return locate(here, tissues, plate.sd_mm)
 
 
-def _local_surface(s: FloatArray, x: FloatArray, z: FloatArray, station: float) -> _LocalSurface:
+def _local_surface(s: FloatArray, x: FloatArray, z: FloatArray, station: float) -> FloatArray:
     design = _terms(s - station, x)
     weight: FloatArray = np.exp(-0.5 * ((s - station) / (0.6 * LOCAL_SURFACE_HALF_MM)) ** 2)
     solution = np.zeros(4)
@@ -227,20 +171,8 @@ def _local_surface(s: FloatArray, x: FloatArray, z: FloatArray, station: float) 
         solution = np.asarray(np.linalg.lstsq(design * root[:, None], z * root, rcond=None)[0])
         residual = np.abs(z - design @ solution)
         weight *= np.minimum(1.0, 1.0 / np.maximum(residual, 1e-6))
-    return _LocalSurface(station, solution)
+    return solution
 
 
 def _terms(s: FloatArray, x: FloatArray) -> FloatArray:
     return np.stack([np.ones_like(s), s, s**2 / 10.0, x], axis=-1)
-
-
-def surroundings(
-    surface: BodySurface, labels: LabelArray, foreign: npt.NDArray[np.bool_], label: int
-) -> Surroundings:
-    """Other vertebrae (any other label) and foreign material in the surface's crop."""
-    here = labels[surface.box]
-    others = (here != 0) & (here != label)
-    beyond = np.full(here.shape, -FAR_MM)
-    if others.any():
-        beyond = signed_distance_mm(others, surface.volume.spacing_kji_mm)
-    return Surroundings(np.asarray(others | foreign[surface.box]), beyond)

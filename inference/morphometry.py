@@ -14,13 +14,14 @@ from inference.deformity import FLAG as SCHEUERMANN_FLAG
 from inference.deformity import scheuermann_series
 from inference.foreign_material import ForeignMaterial, find_foreign_material
 from inference.fracture import GRADED_REGIONS, grade
-from inference.heights import MeasuredHeights, measure_heights, surroundings
+from inference.heights import MeasuredHeights, measure_heights
 from inference.report import (
     FractureFinding,
     LabelledVertebra,
     Segmentation,
     VertebraMeasurement,
 )
+from inference.slab import surroundings
 from inference.volume import CTVolume
 
 FOREIGN_FLAG = "foreign_material"

@@ -1,0 +1,94 @@
+"""The voxels that a body's heights are read from: its mid-sagittal slab, and what lies around."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from inference.bodies import signed_distance_mm
+from inference.body_axes import BodyFrame
+from inference.body_surface import BodySurface
+from inference.volume import LabelArray
+
+SLAB_HALF_MM = 4.0
+COARSE_SHARE = 1.1
+"""Coarse voxels count for a place up to this many voxels away."""
+DEFAULT_TRABECULAR_HU = 150.0
+FAR_MM = 99.0
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class SlabVoxels:
+    """Voxels of the mid-sagittal slab in the body's frame.
+
+    Attributes
+    ----------
+    position_mm
+        (n, 3) anterior, left, cranial of the voxel centres.
+    hu
+        (n,) HU.
+    beyond_mm
+        (n,) signed distance to the other vertebrae's surfaces, negative outside them.
+    box_mm
+        (3, 3), row g: grid axis g's voxel step in the frame.
+    trabecular_hu
+        Median in the depth of the body.
+    """
+
+    position_mm: FloatArray
+    hu: FloatArray
+    beyond_mm: FloatArray
+    box_mm: FloatArray
+    trabecular_hu: float
+
+    @property
+    def voxel_mm3(self) -> float:
+        """Volume of a voxel."""
+        return float(abs(np.linalg.det(self.box_mm)))
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What else lies in a body's crop.
+
+    Attributes
+    ----------
+    excluded
+        bool (k, j, i), voxels of other vertebrae and of foreign material.
+    beyond_mm
+        (k, j, i), signed distance to the other vertebrae's surfaces, negative outside them.
+    """
+
+    excluded: npt.NDArray[np.bool_]
+    beyond_mm: FloatArray
+
+
+def surroundings(
+    surface: BodySurface, labels: LabelArray, foreign: npt.NDArray[np.bool_], label: int
+) -> Surroundings:
+    """Other vertebrae (any other label) and foreign material in the surface's crop."""
+    here = labels[surface.box]
+    others = (here != 0) & (here != label)
+    beyond = np.full(here.shape, -FAR_MM)
+    if others.any():
+        beyond = signed_distance_mm(others, surface.volume.spacing_kji_mm)
+    return Surroundings(np.asarray(others | foreign[surface.box]), beyond)
+
+
+def slab_voxels(surface: BodySurface, frame: BodyFrame, around: Surroundings) -> SlabVoxels:
+    """Voxels of the slab with their HU, without those that others occupy."""
+    start = np.array(surface.start_kji)
+    hu = surface.volume.hu[surface.box].astype(np.float64)
+    usable = ~around.excluded
+    deep = usable & (surface.distance_mm > 0.6 * surface.distance_mm.max())
+    core = float(np.median(hu[deep])) if deep.any() else DEFAULT_TRABECULAR_HU
+    position = frame.from_lps_mm(surface.volume.to_lps_mm(np.argwhere(usable) + start))
+    step = surface.volume.affine_lps[:3, :3].T @ frame.axes.T
+    half = max(SLAB_HALF_MM, COARSE_SHARE * float(np.abs(step[:, 1]).max()))
+    near = np.abs(position[:, 1]) <= half
+    beyond = around.beyond_mm[usable][near]
+    return SlabVoxels(position[near], hu[usable][near], beyond, step, core)
