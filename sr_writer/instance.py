@@ -57,16 +57,16 @@ class ResultContext:
 def new_instance(kind: ObjectKind, context: ResultContext) -> Dataset:
     """Return a data set of `kind` with everything but its content."""
     ds = Dataset()
-    for keyword in STUDY_KEYWORDS:
-        if keyword in context.header:
-            ds[keyword] = context.header[keyword]
     stamp(ds, kind, context)
     return ds
 
 
 def stamp(ds: Dataset, kind: ObjectKind, context: ResultContext) -> None:
-    """Set series, equipment and SOP common attributes of a result, in place."""
+    """Set everything a result has in common with its siblings, in place."""
     findings, header = context.findings, context.header
+    for keyword in STUDY_KEYWORDS:
+        if keyword in header:
+            ds[keyword] = header[keyword]
     ds.file_meta = _file_meta(kind, context)
     ds.SOPClassUID = kind.SOPClassUID
     ds.SOPInstanceUID = context.uids.instance(kind)
@@ -80,7 +80,7 @@ def stamp(ds: Dataset, kind: ObjectKind, context: ResultContext) -> None:
     ds.SeriesTime = ds.ContentTime = ds.InstanceCreationTime = context.time
     ds.Manufacturer = MANUFACTURER
     ds.ManufacturerModelName = findings.software_name
-    ds.DeviceSerialNumber = context.uids.device()[-16:]
+    ds.DeviceSerialNumber = context.uids.device_serial()
     ds.SoftwareVersions = findings.software_version
     if kind.Modality not in ("SR", "KO", "DOC"):
         ds.BodyPartExamined = BODY_PART

@@ -112,6 +112,10 @@ class ResultUIDs:
         """UID of the program as an observer, the same in every study."""
         return derived_uid(self._root, self._program, "device")
 
+    def device_serial(self) -> str:
+        """Device Serial Number: the last digits of the device's UID."""
+        return self.device()[-16:]
+
 
 def derived_uid(root: str | None, *parts: str) -> str:
     """Return a UID that depends on the parts alone (PS3.5 B.2 for ``2.25.``)."""

@@ -86,6 +86,8 @@ def build_seg(
             content_description="Vertebrae, one segment per level",
             content_creator_name="",
             content_label="VERTEBRAE",
+            # `stamp` sets it: highdicom refuses code extensions with an empty first value
+            specific_character_set=None,
         )
     stamp(seg, kind, context)
     _derive_dimension_uids(seg, context.uids.dimension_organization())

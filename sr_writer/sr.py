@@ -106,14 +106,15 @@ def sr_document(
 def observer_items(context: ResultContext) -> list[Dataset]:
     """Observation context: the program as device observer (TID 1002, 1004)."""
     findings = context.findings
+    name = findings.software_name
     relation = HAS_OBS_CONTEXT
     return [
         code_item(relation, codes.OBSERVER_TYPE, codes.DEVICE),
         uid_item(relation, codes.DEVICE_UID, context.uids.device()),
-        text_item(relation, codes.DEVICE_NAME, findings.software_name),
+        text_item(relation, codes.DEVICE_NAME, f"{name} {findings.software_version}"),
         text_item(relation, codes.DEVICE_MANUFACTURER, MANUFACTURER),
-        text_item(relation, codes.DEVICE_MODEL, findings.software_name),
-        text_item(relation, codes.DEVICE_SERIAL, findings.software_version),
+        text_item(relation, codes.DEVICE_MODEL, name),
+        text_item(relation, codes.DEVICE_SERIAL, context.uids.device_serial()),
     ]
 
 

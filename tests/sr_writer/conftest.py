@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from inference.report import (
     VertebraMeasurement,
 )
 from inference.volume import CTVolume, Notice, SourceFrame, SourceSeries
+from sr_writer import WrittenObject, write_outputs
 from sr_writer.findings import Findings, assemble
 from sr_writer.settings import SoftwareIdentity, WriterSettings
 from texture.report import (
@@ -174,7 +176,7 @@ def spine_labels(shape, affine, levels):
     points = index @ affine[:3, :3].T + affine[:3, 3]
     low, high = points.min(0), points.max(0)
     centre = (low + high) / 2
-    pitch = (high[2] - low[2]) / len(levels)
+    pitch = (high[2] - low[2]) / max(len(levels), 1)
     labels = np.zeros(len(points), np.uint8)
     bodies = np.zeros(len(points), np.uint8)
     centroids = []
@@ -187,7 +189,7 @@ def spine_labels(shape, affine, levels):
         labels[body | process | rib] = int(level)
         bodies[body] = int(level)
         centroids.append(points[body].mean(0) if body.any() else middle)
-    return labels.reshape(shape), bodies.reshape(shape), np.array(centroids)
+    return labels.reshape(shape), bodies.reshape(shape), np.array(centroids).reshape(-1, 3)
 
 
 def findings_of(volume, segmentation, centroids, fractured=()) -> Findings:
@@ -242,29 +244,62 @@ def settings() -> WriterSettings:
     return WriterSettings(created=CREATED)
 
 
+class Affines:
+    """Grids a test may choose from."""
+
+    axial = staticmethod(axial_affine)
+    sagittal = staticmethod(sagittal_affine)
+
+
+@pytest.fixture
+def affines() -> type[Affines]:
+    return Affines
+
+
+def build_case(
+    folder: Path,
+    *,
+    levels=LUMBAR,
+    shape=(24, 64, 56),
+    affine=None,
+    enhanced=None,
+    fractured=(VertebraLevel.L1,),
+    change=_unchanged,
+) -> Case:
+    affine = axial_affine(shape) if affine is None else affine
+    labels, bodies, centroids = spine_labels(shape, affine, levels)
+    hu = ct_of(labels)
+    if enhanced is None:
+        source = write_series(folder, hu, affine, change)
+    else:
+        source = write_enhanced(folder, hu, affine, enhanced)
+    volume = CTVolume(hu, affine, source)
+    segmentation = segmentation_of(labels, bodies, levels)
+    findings = findings_of(volume, segmentation, centroids, fractured)
+    return Case(volume, segmentation, findings, folder)
+
+
 @pytest.fixture
 def make_case(tmp_path):
     """Write a study and return it: ``make_case(levels=, affine=, shape=, enhanced=, change=)``."""
+    return partial(build_case, tmp_path / "source")
 
-    def make(
-        levels=LUMBAR,
-        shape=(24, 64, 56),
-        affine=None,
-        enhanced=None,
-        fractured=(VertebraLevel.L1,),
-        change=_unchanged,
-    ) -> Case:
-        affine = axial_affine(shape) if affine is None else affine
-        labels, bodies, centroids = spine_labels(shape, affine, levels)
-        hu = ct_of(labels)
-        folder = tmp_path / "source"
-        if enhanced is None:
-            source = write_series(folder, hu, affine, change)
-        else:
-            source = write_enhanced(folder, hu, affine, enhanced)
-        volume = CTVolume(hu, affine, source)
-        segmentation = segmentation_of(labels, bodies, levels)
-        findings = findings_of(volume, segmentation, centroids, fractured)
-        return Case(volume, segmentation, findings, folder)
 
-    return make
+@dataclass(frozen=True)
+class FullResult:
+    """A case with every output, written once for all tests that only read it."""
+
+    case: Case
+    out: Path
+    written: tuple[WrittenObject, ...]
+
+
+@pytest.fixture(scope="session")
+def full_result(tmp_path_factory) -> FullResult:
+    folder = tmp_path_factory.mktemp("full")
+    case = build_case(folder / "source")
+    written = write_outputs(
+        case.findings, case.volume, case.segmentation, folder / "out",
+        WriterSettings(created=CREATED),
+    )  # fmt: skip
+    return FullResult(case, folder / "out", written)

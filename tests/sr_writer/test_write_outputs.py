@@ -27,32 +27,27 @@ OTHER_FILES = {
 }  # fmt: skip
 
 
-def test_writes_every_file_of_the_contract(make_case, settings, tmp_path):
-    case = make_case()
-    out = tmp_path / "out"
-    written = write_outputs(case.findings, case.volume, case.segmentation, out, settings)
-    assert {p.name for p in out.iterdir()} == DICOM_FILES | OTHER_FILES
-    assert {item.path.name for item in written} == DICOM_FILES
-    for item in written:
+def test_writes_every_file_of_the_contract(full_result):
+    assert {p.name for p in full_result.out.iterdir()} == DICOM_FILES | OTHER_FILES
+    assert {item.path.name for item in full_result.written} == DICOM_FILES
+    for item in full_result.written:
         ds = pydicom.dcmread(item.path)
         assert (ds.SOPClassUID, ds.SOPInstanceUID, ds.SeriesInstanceUID) == (
             item.SOPClassUID, item.SOPInstanceUID, item.SeriesInstanceUID,
         )  # fmt: skip
-        assert ds.StudyInstanceUID == case.volume.source.StudyInstanceUID
+        assert ds.StudyInstanceUID == full_result.case.volume.source.StudyInstanceUID
         assert ds.file_meta.TransferSyntaxUID == "1.2.840.10008.1.2.1"
 
 
-def test_same_input_and_timestamp_give_the_same_bytes(make_case, settings, tmp_path):
-    case = make_case()
-    digests = []
-    for name in ("first", "second"):
-        out = tmp_path / name
-        write_outputs(case.findings, case.volume, case.segmentation, out, settings)
-        digests.append(
-            {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in out.iterdir()
-             if p.suffix != ".gz"}
-        )  # fmt: skip
-    assert digests[0] == digests[1]
+def test_same_input_and_timestamp_give_the_same_bytes(full_result, settings, tmp_path):
+    case = full_result.case
+    write_outputs(case.findings, case.volume, case.segmentation, tmp_path, settings)
+
+    def digests(folder):
+        return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.iterdir()
+                if p.suffix != ".gz"}  # fmt: skip
+
+    assert digests(tmp_path) == digests(full_result.out)
 
 
 def test_uids_change_with_model_configuration_and_input_only(make_case, settings, tmp_path):
@@ -78,7 +73,7 @@ def test_uids_change_with_model_configuration_and_input_only(make_case, settings
 
 def test_own_root_starts_every_uid(make_case, settings, tmp_path):
     case = make_case()
-    rooted = replace(settings, uid_root="1.2.3.4")
+    rooted = replace(settings, uid_root="1.2.3.4", outputs=("seg", "sr", "key_images"))
     for item in write_outputs(case.findings, case.volume, case.segmentation, tmp_path, rooted):
         assert item.SOPInstanceUID.startswith("1.2.3.4.")
         assert len(item.SOPInstanceUID) <= 64
@@ -97,8 +92,8 @@ def test_only_configured_outputs_are_written(make_case, settings, tmp_path):
 
 def test_no_key_images_without_a_flagged_level(make_case, settings, tmp_path):
     case = make_case(fractured=())
-    written = write_outputs(case.findings, case.volume, case.segmentation, tmp_path, settings)
-    assert "key_images" not in {item.kind for item in written}
+    chosen = replace(settings, outputs=("key_images",))
+    assert write_outputs(case.findings, case.volume, case.segmentation, tmp_path, chosen) == ()
 
 
 def test_nifti_input_gets_no_dicom_objects_and_says_so(make_case, settings, tmp_path):
@@ -112,21 +107,17 @@ def test_nifti_input_gets_no_dicom_objects_and_says_so(make_case, settings, tmp_
     assert document["outputs"] == {}
 
 
-def test_findings_file_reloads_and_names_the_outputs(make_case, settings, tmp_path):
-    case = make_case()
-    written = write_outputs(case.findings, case.volume, case.segmentation, tmp_path, settings)
-    document = json.loads((tmp_path / "findings.json").read_text())
+def test_findings_file_reloads_and_names_the_outputs(full_result):
+    document = json.loads((full_result.out / "findings.json").read_text())
     assert Findings.from_json(document).to_json() == document
     assert {kind: o["sop_instance_uid"] for kind, o in document["outputs"].items()} == {
-        item.kind: item.SOPInstanceUID for item in written
+        item.kind: item.SOPInstanceUID for item in full_result.written
     }
 
 
-def test_table_agrees_with_the_document(make_case, settings, tmp_path):
-    case = make_case()
-    write_outputs(case.findings, case.volume, case.segmentation, tmp_path, settings)
-    entries = json.loads((tmp_path / "findings.json").read_text())["vertebrae"]
-    with (tmp_path / "features.csv").open() as file:
+def test_table_agrees_with_the_document(full_result):
+    entries = json.loads((full_result.out / "findings.json").read_text())["vertebrae"]
+    with (full_result.out / "features.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert tuple(rows[0]) == COLUMNS
     for row, entry in zip(rows, entries, strict=True):
@@ -137,11 +128,10 @@ def test_table_agrees_with_the_document(make_case, settings, tmp_path):
         assert {k: float(row[k]) for k in entry["features"]} == entry["features"]
 
 
-def test_masks_keep_their_place_in_patient_coordinates(make_case, settings, tmp_path):
+def test_masks_keep_their_place_in_patient_coordinates(full_result):
     """The NIfTI masks are RAS on disk; their centroid is the same patient point."""
-    case = make_case()
-    write_outputs(case.findings, case.volume, case.segmentation, tmp_path, settings)
-    image = nibabel.load(tmp_path / "segmentation.nii.gz")
+    case = full_result.case
+    image = nibabel.load(full_result.out / "segmentation.nii.gz")
     voxels = np.argwhere(np.asarray(image.dataobj) == 20)
     ras = image.affine[:3, :3] @ voxels.mean(0) + image.affine[:3, 3]
     expected = case.volume.to_lps_mm(np.argwhere(case.segmentation.labels == 20).mean(0))

@@ -1,0 +1,116 @@
+"""Headers as hospitals send them: incomplete, odd, in many scripts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pydicom
+import pytest
+from pydicom.valuerep import PersonName
+
+from sr_writer import SourceUnreadable, verify_outputs, write_outputs
+
+NAMES = {
+    "ISO_IR 100": "Müller^Jürgen",
+    "ISO_IR 192": "Łukaszewicz^Żaneta",
+    "ISO_IR 144": "Люкceмбypг^Анна",
+    "ISO_IR 13": "ﾔﾏﾀﾞ^ﾀﾛｳ",
+    ("", "ISO 2022 IR 87"): "Yamada^Tarou=山田^太郎=やまだ^たろう",
+    ("", "ISO 2022 IR 149"): "Hong^Gildong=洪^吉洞=홍^길동",
+}
+
+
+def objects_of(case, settings, tmp_path, outputs=("seg", "sr", "key_images")):
+    written = write_outputs(
+        case.findings, case.volume, case.segmentation, tmp_path / "out",
+        replace(settings, outputs=outputs),
+    )  # fmt: skip
+    verify_outputs(written, case.findings, case.volume, case.segmentation)
+    return {item.kind: pydicom.dcmread(item.path) for item in written}
+
+
+@pytest.mark.parametrize("charset", NAMES, ids=str)
+def test_names_keep_their_characters_and_their_character_set(
+    charset, make_case, settings, tmp_path
+):
+    def rename(ds):
+        ds.SpecificCharacterSet = list(charset) if isinstance(charset, tuple) else charset
+        ds.PatientName = NAMES[charset]
+
+    case = make_case(change=rename)
+    for ds in objects_of(case, settings, tmp_path).values():
+        assert ds.PatientName == PersonName(NAMES[charset])
+        declared = ds.SpecificCharacterSet
+        assert (declared if isinstance(declared, str) else tuple(declared)) == charset
+
+
+def test_an_organisation_that_does_not_fit_the_character_set_switches_to_utf8(
+    make_case, settings, tmp_path
+):
+    case = make_case(change=lambda ds: setattr(ds, "SpecificCharacterSet", "ISO_IR 100"))
+    settings = replace(settings, organisation="Szpital Śródmieście")
+    for ds in objects_of(case, settings, tmp_path).values():
+        assert ds.SpecificCharacterSet == "ISO_IR 192"
+        assert ds.InstitutionName == "Szpital Śródmieście"
+        assert str(ds.PatientName) == "Tester^Anna"
+
+
+def test_missing_attributes_are_written_empty(make_case, settings, tmp_path):
+    gone = ("AccessionNumber", "StudyID", "PatientBirthDate", "StudyTime", "StudyDate",
+            "ReferringPhysicianName", "PatientName", "PatientSex", "SliceThickness",
+            "PositionReferenceIndicator", "SeriesNumber")  # fmt: skip
+
+    def strip(ds):
+        for keyword in gone:
+            delattr(ds, keyword)
+
+    for ds in objects_of(make_case(change=strip), settings, tmp_path).values():
+        for keyword in gone[:8]:
+            assert ds[keyword].is_empty
+
+
+@pytest.mark.parametrize(
+    ("sent", "written"), [("X", "O"), ("female", "F"), ("m", "M"), ("?", ""), ("", "")]
+)
+def test_odd_sex_becomes_a_defined_term(sent, written, make_case, settings, tmp_path):
+    case = make_case(change=lambda ds: setattr(ds, "PatientSex", sent))
+    ds = objects_of(case, settings, tmp_path, ("sr",))["sr"]
+    assert (ds.PatientSex or "") == written
+
+
+def test_odd_dates_are_repaired_or_dropped(make_case, settings, tmp_path):
+    def odd(ds):
+        for keyword, vr, value in (
+            ("StudyDate", "DA", "2025.02.19"), ("PatientBirthDate", "DA", "unknown"),
+            ("StudyTime", "TM", "16:33:10"), ("PatientAge", "AS", "74"),
+        ):  # fmt: skip
+            ds[keyword] = pydicom.DataElement(keyword, vr, value, validation_mode=0)
+
+    ds = objects_of(make_case(change=odd), settings, tmp_path, ("sr",))["sr"]
+    assert (ds.StudyDate, ds.StudyTime) == ("20250219", "163310")
+    assert not ds.PatientBirthDate
+    assert "PatientAge" not in ds
+
+
+def test_no_frame_of_reference_gets_one_per_series(make_case, settings, tmp_path):
+    case = make_case(change=lambda ds: delattr(ds, "FrameOfReferenceUID"))
+    first = objects_of(case, settings, tmp_path, ("seg",))["seg"].FrameOfReferenceUID
+    changed = replace(settings, configuration="other")
+    second = objects_of(case, changed, tmp_path, ("seg",))["seg"].FrameOfReferenceUID
+    assert first == second
+    assert first.startswith("2.25.")
+
+
+def test_series_numbers_differ_between_objects_and_from_the_source(make_case, settings, tmp_path):
+    objects = objects_of(make_case(), settings, tmp_path)
+    numbers = [int(ds.SeriesNumber) for ds in objects.values()]
+    assert len(set(numbers)) == len(numbers)
+    assert all(10_040 < number < 10_050 for number in numbers)
+    assert len({ds.SeriesInstanceUID for ds in objects.values()}) == len(numbers)
+
+
+def test_a_vanished_source_is_named_as_such(make_case, settings, tmp_path):
+    case = make_case()
+    case.volume.source.frames[5].path.unlink()
+    with pytest.raises(SourceUnreadable):
+        objects_of(case, settings, tmp_path)

@@ -1,0 +1,160 @@
+"""The SEG says where each vertebra is: read back by another library and by the standard."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import highdicom as hd
+import numpy as np
+import pydicom
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from inference.anatomy import SACRUM_LABEL, VertebraLevel
+from sr_writer import VerificationFailed, verify_outputs, write_outputs
+from sr_writer.seg_frames import plane_axes_mm, seg_frames
+
+GEOMETRIES = {
+    "axial": {},
+    "tilted 25 degrees": {"turn": 25.0},
+    "sagittal": {"sagittal": True},
+    "feet first": {"flip": True},
+    "enhanced": {"enhanced": "forward"},
+    "enhanced, frames in reverse": {"enhanced": "backward"},
+}
+
+
+def written_seg(make, settings, tmp_path, geometry):
+    case = make(**geometry)
+    chosen = replace(settings, outputs=("seg",))
+    (item,) = write_outputs(case.findings, case.volume, case.segmentation, tmp_path / "out", chosen)
+    verify_outputs((item,), case.findings, case.volume, case.segmentation)
+    return case, pydicom.dcmread(item.path)
+
+
+@pytest.fixture
+def make_geometry(make_case, affines):
+    def make(turn=0.0, sagittal=False, flip=False, enhanced=None):
+        if sagittal:
+            shape = (30, 70, 60)
+            return make_case(shape=shape, affine=affines.sagittal(shape))
+        shape = (24, 64, 56)
+        affine = affines.axial(shape, angle_deg=turn)
+        if flip:
+            affine[:3, 3] += affine[:3, 0] * (shape[0] - 1)
+            affine[:3, 0] *= -1
+        order = {None: None, "forward": range(24), "backward": range(23, -1, -1)}[enhanced]
+        return make_case(shape=shape, affine=affine, enhanced=order and list(order))
+
+    return make
+
+
+@pytest.mark.parametrize("name", GEOMETRIES)
+def test_each_segment_covers_the_same_patient_points(name, make_geometry, settings, tmp_path):
+    """Every voxel is placed by the SEG's own attributes and lands in the mask's own voxel."""
+    case, seg = written_seg(make_geometry, settings, tmp_path, GEOMETRIES[name])
+    labels = {int(s.SegmentNumber): str(s.SegmentLabel) for s in seg.SegmentSequence}
+    down, along = plane_axes_mm(seg)
+    rebuilt = np.zeros(case.volume.shape_kji, np.uint8)
+    for frame in seg_frames(seg):
+        rows, columns = np.nonzero(frame.mask)
+        points = frame.position_lps_mm + rows[:, None] * down + columns[:, None] * along
+        index = np.rint(case.volume.to_index_kji(points)).astype(int)
+        rebuilt[tuple(index.T)] = int(VertebraLevel.from_name(labels[frame.segment]))
+    np.testing.assert_array_equal(rebuilt, case.segmentation.labels)
+
+
+@pytest.mark.parametrize("name", ["axial", "sagittal", "enhanced, frames in reverse"])
+def test_highdicom_reads_the_same_volume(name, make_geometry, settings, tmp_path):
+    case, seg = written_seg(make_geometry, settings, tmp_path, GEOMETRIES[name])
+    read = hd.seg.Segmentation.from_dataset(seg).get_volume(combine_segments=True)
+    numbers = {int(VertebraLevel.from_name(str(s.SegmentLabel))): int(s.SegmentNumber)
+               for s in seg.SegmentSequence}  # fmt: skip
+    for label, number in numbers.items():
+        mine = case.volume.to_lps_mm(np.argwhere(case.segmentation.labels == label))
+        theirs = np.argwhere(read.array == number) @ read.affine[:3, :3].T + read.affine[:3, 3]
+        assert len(mine) == len(theirs)
+        np.testing.assert_allclose(mine.mean(0), theirs.mean(0), atol=1e-3)
+
+
+def test_left_stays_left_and_up_stays_up(make_geometry, settings, tmp_path):
+    """The rib of the synthetic spine is on the patient's left (+x), T12 above L2 (+z)."""
+    _, seg = written_seg(make_geometry, settings, tmp_path, {})
+    down, along = plane_axes_mm(seg)
+    points = {}
+    for frame in seg_frames(seg):
+        rows, columns = np.nonzero(frame.mask)
+        where = frame.position_lps_mm + rows[:, None] * down + columns[:, None] * along
+        points.setdefault(frame.segment, []).append(where)
+    t12, l1, l2 = (np.concatenate(points[number]) for number in (1, 2, 3))
+    assert t12[:, 2].mean() > l1[:, 2].mean() > l2[:, 2].mean()
+    middle = np.median(l1[:, 0])
+    assert l1[:, 0].max() - middle > middle - l1[:, 0].min() + 3
+
+
+def test_form_that_viewers_accept(make_geometry, settings, tmp_path):
+    case, seg = written_seg(make_geometry, settings, tmp_path, {})
+    assert (seg.SOPClassUID, seg.SegmentationType) == ("1.2.840.10008.5.1.4.1.1.66.4", "BINARY")
+    assert seg.FrameOfReferenceUID == case.volume.source.FrameOfReferenceUID
+    assert [s.SegmentNumber for s in seg.SegmentSequence] == [1, 2, 3]
+    assert [s.SegmentLabel for s in seg.SegmentSequence] == ["T12", "L1", "L2"]
+    assert all(s.TrackingID and s.TrackingUID for s in seg.SegmentSequence)
+    assert seg.ReferencedSeriesSequence[0].SeriesInstanceUID == case.volume.source.SeriesInstanceUID
+    assert all(frame.mask.any() for frame in seg_frames(seg))
+    assert (seg.SeriesDate, seg.SeriesTime, seg.BodyPartExamined) == ("20261121", "093015", "SPINE")
+
+
+def test_label_map_encoding_holds_the_same_voxels(make_case, settings, tmp_path):
+    case = make_case()
+    chosen = replace(settings, outputs=("seg",), seg_encoding="labelmap")
+    written = write_outputs(case.findings, case.volume, case.segmentation, tmp_path, chosen)
+    assert written[0].SOPClassUID == "1.2.840.10008.5.1.4.1.1.66.7"
+    verify_outputs(written, case.findings, case.volume, case.segmentation)
+
+
+def test_t13_l6_and_the_sacrum_have_codes(make_case, settings, tmp_path):
+    levels = (VertebraLevel.T12, VertebraLevel.T13, VertebraLevel.L1, VertebraLevel.L6)
+    case = make_case(levels=levels, shape=(32, 48, 48), fractured=())
+    labels = case.segmentation.labels.copy()
+    labels[0, :8, :8] = SACRUM_LABEL
+    segmentation = replace(case.segmentation, labels=labels)
+    chosen = replace(settings, outputs=("seg", "sr"))
+    written = write_outputs(case.findings, case.volume, segmentation, tmp_path, chosen)
+    verify_outputs(written, case.findings, case.volume, segmentation)
+    seg = pydicom.dcmread(written[0].path)
+    found = [(s.SegmentLabel, s.SegmentedPropertyTypeCodeSequence[0].CodeValue)
+             for s in seg.SegmentSequence]  # fmt: skip
+    assert found == [
+        ("T12", "23215003"), ("T13", "51282000"), ("L1", "66794005"), ("L6", "51282000"),
+        ("Sacrum", "54735007"),
+    ]  # fmt: skip
+
+
+@hypothesis_settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_any_label_map_survives(data, make_case, settings, tmp_path):
+    """Random voxels, slices without any, levels of one voxel, widths that are no byte multiple."""
+    shape = tuple(data.draw(st.tuples(*[st.integers(3, 9)] * 3), label="shape"))
+    density = data.draw(st.floats(0.02, 0.6), label="density")
+    chosen = data.draw(st.sets(st.sampled_from(VertebraLevel.ordered()), min_size=1, max_size=5))
+    levels = tuple(sorted(chosen, key=lambda level: level.rank))
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1), label="seed"))
+    values = np.array([int(level) for level in levels], np.uint8)
+    labels = np.where(rng.random(shape) < density, rng.choice(values, shape), 0).astype(np.uint8)
+    case = make_case(levels=(), shape=shape, fractured=())
+    segmentation = replace(case.segmentation, labels=labels)
+    written = write_outputs(
+        case.findings, case.volume, segmentation, tmp_path, replace(settings, outputs=("seg",))
+    )
+    assert len(written) == int(labels.any())
+    verify_outputs(written, case.findings, case.volume, segmentation)
+    if not written:
+        return
+    wrong = labels.copy()
+    wrong.flat[int(np.flatnonzero(labels)[0])] = 0
+    with pytest.raises(VerificationFailed):
+        verify_outputs(written, case.findings, case.volume, replace(segmentation, labels=wrong))

@@ -1,0 +1,129 @@
+"""A result that differs from what was found is never let through."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pydicom
+import pytest
+
+from sr_writer import VerificationFailed, verify_outputs, write_outputs
+
+
+@pytest.fixture
+def written_case(make_case, settings, tmp_path):
+    case = make_case()
+    chosen = replace(settings, outputs=("seg", "sr", "key_images"))
+    written = write_outputs(case.findings, case.volume, case.segmentation, tmp_path / "out", chosen)
+    return case, written
+
+
+def check(case, written, **changes):
+    findings = changes.get("findings", case.findings)
+    segmentation = changes.get("segmentation", case.segmentation)
+    verify_outputs(written, findings, case.volume, segmentation)
+
+
+def edit(written, kind, change):
+    path = next(item.path for item in written if item.kind == kind)
+    ds = pydicom.dcmread(path)
+    change(ds)
+    ds.save_as(path)
+
+
+def test_accepts_what_was_written(written_case):
+    check(*written_case)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_rejects_a_mirrored_mask(written_case, axis):
+    case, written = written_case
+    mirrored = np.flip(case.segmentation.labels, axis).copy()
+    with pytest.raises(VerificationFailed, match="seg"):
+        check(case, written, segmentation=replace(case.segmentation, labels=mirrored))
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_rejects_a_mask_shifted_by_one_voxel(written_case, axis):
+    case, written = written_case
+    shifted = np.roll(case.segmentation.labels, 1, axis)
+    with pytest.raises(VerificationFailed, match="lies"):
+        check(case, written, segmentation=replace(case.segmentation, labels=shifted))
+
+
+def test_rejects_frames_moved_by_a_slice(written_case):
+    case, written = written_case
+
+    def move(ds):
+        for group in ds.PerFrameFunctionalGroupsSequence:
+            position = group.PlanePositionSequence[0].ImagePositionPatient
+            position[2] = float(position[2]) + 3.0
+
+    edit(written, "seg", move)
+    with pytest.raises(VerificationFailed, match=r"source image|outside"):
+        check(case, written)
+
+
+def test_rejects_frames_without_source_images(written_case):
+    """Viewers misplace such overlays silently."""
+    case, written = written_case
+
+    def strip(ds):
+        for group in ds.PerFrameFunctionalGroupsSequence:
+            del group.DerivationImageSequence
+
+    edit(written, "seg", strip)
+    with pytest.raises(VerificationFailed, match="source image"):
+        check(case, written)
+
+
+def test_rejects_swapped_segments(written_case):
+    case, written = written_case
+
+    def swap(ds):
+        first, second = ds.SegmentSequence[0], ds.SegmentSequence[1]
+        first.SegmentLabel, second.SegmentLabel = second.SegmentLabel, first.SegmentLabel
+
+    edit(written, "seg", swap)
+    with pytest.raises(VerificationFailed):
+        check(case, written)
+
+
+def test_rejects_a_value_that_differs_in_the_last_digit(written_case):
+    case, written = written_case
+    first = case.findings.vertebrae[0]
+    other = replace(first, bmd_mg_cm3=round(first.bmd_mg_cm3 + 0.1, 1))
+    findings = replace(case.findings, vertebrae=(other, *case.findings.vertebrae[1:]))
+    with pytest.raises(VerificationFailed, match="bone mineral density"):
+        check(case, written, findings=findings)
+
+
+def test_rejects_a_fracture_that_went_missing(written_case):
+    case, written = written_case
+    second = replace(case.findings.vertebrae[1], fractured=False)
+    changed = (case.findings.vertebrae[0], second, case.findings.vertebrae[2])
+    with pytest.raises(VerificationFailed, match="fracture"):
+        check(case, written, findings=replace(case.findings, vertebrae=changed))
+
+
+def test_rejects_a_reference_to_nowhere(written_case):
+    case, written = written_case
+
+    def redirect(ds):
+        item = ds.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence[0]
+        item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID = "1.2.3"
+
+    edit(written, "key_images", redirect)
+    with pytest.raises(VerificationFailed, match="do not exist"):
+        check(case, written)
+
+
+def test_rejects_truncated_and_emptied_objects(written_case):
+    case, written = written_case
+    edit(written, "sr", lambda ds: ds.__delitem__("ContentSequence"))
+    with pytest.raises(VerificationFailed, match="incomplete"):
+        check(case, written)
+    written[0].path.write_bytes(b"not DICOM")
+    with pytest.raises(VerificationFailed, match="read back"):
+        check(case, written)
