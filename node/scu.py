@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import logging
-import socket
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
-from pynetdicom import AE, _config, evt
+from pynetdicom import AE, _config
 from pynetdicom.association import Association
 from pynetdicom.events import EventHandlerType
 from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import build_context
 
 from node.errors import NotAcceptable, Permanent, Retryable
+from node.lifeline import Lifeline
 from node.part10 import FileIdentity, identify
 from node.settings import Destination, WebDestination
 from node.sop_classes import VERIFICATION, VERIFICATION_TRANSFER_SYNTAXES
@@ -215,6 +215,7 @@ def associated(destination: Destination, negotiation: Negotiation) -> Iterator[A
     tls = None
     if destination.tls is not None:
         tls = (client_context(destination.tls), destination.host)
+    lifeline = Lifeline()
     association = ae.associate(
         destination.host,
         destination.port,
@@ -222,30 +223,25 @@ def associated(destination: Destination, negotiation: Negotiation) -> Iterator[A
         ae_title=destination.ae_title,
         ext_neg=list(negotiation.roles),
         tls_args=tls,
-        evt_handlers=[(evt.EVT_CONN_OPEN, _without_delay), *negotiation.handlers],
+        evt_handlers=[*lifeline.handlers(), *negotiation.handlers],
     )
     try:
-        _check_association(association, destination)
+        _check_association(association, lifeline, destination)
         yield association
     finally:
         if association.is_established:
             association.release()
 
 
-def _without_delay(event: Any) -> None:
-    # Nagle's algorithm with delayed ACK costs up to 40 ms per message.
-    with suppress(OSError):
-        event.assoc.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-
-def _check_association(association: Association, destination: Destination) -> None:
+def _check_association(
+    association: Association, lifeline: Lifeline, destination: Destination
+) -> None:
     if association.is_established:
         return
     where = f"{destination.name} ({destination.host}:{destination.port})"
-    if association.is_rejected:
-        answer = association.acceptor.primitive
-        text = f"{where} rejected the association: {getattr(answer, 'reason_str', 'no reason')}"
-        if getattr(answer, "result", None) == REJECTED_PERMANENTLY:
+    if lifeline.rejection is not None:
+        text = f"{where} rejected the association: {lifeline.rejection.reason_str}"
+        if lifeline.rejection.result == REJECTED_PERMANENTLY:
             raise Permanent(text)
         raise Retryable(text)
     if association.rejected_contexts and not association.accepted_contexts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import time
 
 import pytest
 from pydicom import dcmread
@@ -184,3 +185,20 @@ def test_status_follows_associations_and_series(start_node, tmp_path, write_seri
     wait_until(lambda: node.server.status().open_series == 0)
     node.server.stop()
     assert not node.server.status().listening
+
+
+def test_a_peer_that_vanishes_between_two_instances_is_noticed_at_once(tmp_path, write_series):
+    """The rest fails with no answer right away instead of after the response timeout."""
+    paths = write_series(tmp_path / "in", 6)
+    with LoopbackArchive(tmp_path / "archive") as archive:
+
+        class Closer:
+            def instance_delivered(self, result, destination):  # noqa: ARG002 (protocol)
+                for association in archive._ae.active_associations:
+                    association.dul.socket.socket.close()
+
+        started = time.monotonic()
+        destination = Destination("a", "ARCHIVE", "127.0.0.1", archive.port)
+        outcomes = [each.outcome for each in send_files(paths, destination, Closer())]
+    assert outcomes == [Outcome.SENT] + [Outcome.FAILED] * 5
+    assert time.monotonic() - started < 30

@@ -171,6 +171,7 @@ def test_fragments_of_any_size_and_grouping_are_joined(raw_peer):
     assert series.files[0].path.read_bytes().endswith(whole)
 
 
+@pytest.mark.filterwarnings("ignore:End of file reached")
 @pytest.mark.parametrize(
     "form",
     [
