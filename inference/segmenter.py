@@ -22,7 +22,8 @@ from inference.weights import RELEASED, WeightsFile, load_network, own_weights
 from inference.window_search import Progress
 
 MIN_VERTEBRAE = 2
-"""A lone body-like shape is no spine: hips and skull bases look like one body, never like two."""
+"""A lone body-like shape is no spine: hips and skull bases look like one body. Of two or more, one
+must lie wholly inside the view: pieces along the border are bones of any kind, and unmeasurable."""
 
 
 class Segmenter(Protocol):
@@ -137,6 +138,8 @@ def require_spine(found: InstanceMap) -> None:
             "spine_too_short",
             f"Only {len(found.instances)} vertebra was found; at least {MIN_VERTEBRAE} are needed.",
         )
+    if all(instance.touches_border for instance in found.instances):
+        raise NotAnalysable("spine_too_short", "No vertebra lies wholly inside the field of view.")
 
 
 def _vertebrae(masks: FineMasks, labelling: Labelling) -> tuple[LabelledVertebra, ...]:

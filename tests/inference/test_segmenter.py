@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from inference import NotAnalysable, UnreadableInput, analyse_volume
+from inference.instances import Instance, InstanceMap
 from inference.preprocess import prepare
-from inference.segmenter import TorchSegmenter
+from inference.segmenter import TorchSegmenter, require_spine
 from inference.supplied_mask import segmentation_from_labels
 from inference.volume import CTVolume
 
@@ -95,6 +96,29 @@ def test_a_scan_without_a_spine_gets_a_coded_refusal(segmenter, hu):
     with pytest.raises(NotAnalysable) as refusal:
         segmenter.segment(volume)
     assert refusal.value.code in {"no_vertebra", "spine_too_short"}
+
+
+def instances(*borders):
+    """An instance map whose vertebrae touch the border or not."""
+    rows = tuple(
+        Instance(n, (30.0 - 10 * n, 20.0, 20.0), 20.0, 8.0, 20.0 + n, 0.5, touches)
+        for n, touches in enumerate(borders, start=1)
+    )
+    return InstanceMap(np.zeros((1, 1, 1), dtype=np.uint8), rows)
+
+
+@pytest.mark.parametrize(
+    ("borders", "code"),
+    [((), "no_vertebra"), ((False,), "spine_too_short"), ((True, True), "spine_too_short")],
+)
+def test_nothing_a_lone_body_or_pieces_along_the_border_are_no_spine(borders, code):
+    with pytest.raises(NotAnalysable) as refusal:
+        require_spine(instances(*borders))
+    assert refusal.value.code == code
+
+
+def test_two_vertebrae_with_one_whole_are_enough():
+    require_spine(instances(True, False))
 
 
 def blocks(labels=(20, 21)):
