@@ -48,15 +48,16 @@ class Jobs:
 
     def __init__(self, database_url: str, folder: Path) -> None:
         self._folder = folder
-        if database_url.startswith("sqlite:///"):
-            Path(database_url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
         try:
-            # A queue that nobody started yet has no tables and, so, no jobs.
-            run_dbos_database_migrations(dbos_url(database_url))
+            if database_url.startswith("sqlite:///"):
+                file = Path(database_url.removeprefix("sqlite:///"))
+                file.parent.mkdir(parents=True, exist_ok=True)
             self._client = DBOSClient(system_database_url=dbos_url(database_url))
             self._client.check_connection()
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, OSError) as error:
             raise ServiceError(f"database: cannot be reached: {type(error).__name__}") from error
+        # A queue that nobody started yet has no tables and, so, no jobs.
+        run_dbos_database_migrations(dbos_url(database_url))
 
     def __enter__(self) -> Jobs:
         return self

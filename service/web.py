@@ -57,6 +57,7 @@ class WebServer:
             raise ServiceError(
                 f"dashboard cannot listen on {self._host}:{self._wanted_port}: {error.strerror}"
             ) from error
+        bound.listen(128)  # connections wait here until the server thread takes them
         self._socket = bound
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [bound]}, name="dashboard", daemon=True
