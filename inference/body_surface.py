@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from inference.bodies import signed_distance_mm
+from inference.bodies import Box, signed_distance_mm
 from inference.volume import CTVolume, LabelArray
 
 SURFACE_SMOOTHING_MM = 0.7
@@ -40,16 +40,13 @@ class BodySurface:
     voxels: int
 
     @classmethod
-    def of(cls, volume: CTVolume, bodies: LabelArray, label: int) -> BodySurface | None:
-        """Surface of one label in `bodies`; None if the label has no voxel."""
-        found = ndimage.find_objects((bodies == label).view(np.uint8))
-        if not found or found[0] is None:
-            return None
+    def of(cls, volume: CTVolume, bodies: LabelArray, label: int, around: Box) -> BodySurface:
+        """Surface of one label in `bodies`, whose voxels all lie in the box `around`."""
         spacing = np.array(volume.spacing_kji_mm)
         pad = np.maximum(2, np.ceil(MARGIN_MM / spacing)).astype(int)
         box = tuple(
             slice(max(0, s.start - p), min(n, s.stop + p))
-            for s, p, n in zip(found[0], pad, bodies.shape, strict=True)
+            for s, p, n in zip(around, pad, bodies.shape, strict=True)
         )
         mask = bodies[box] == label
         distance = signed_distance_mm(mask, spacing)
@@ -71,8 +68,3 @@ class BodySurface:
         flat = index.reshape(-1, 3).T
         value = ndimage.map_coordinates(self.distance_mm, flat, order=1, mode="nearest")
         return np.asarray(value.reshape(index.shape[:-1]))
-
-    def centroid_lps_mm(self) -> FloatArray:
-        """Centre of mass of the body."""
-        inside = np.argwhere(self.distance_mm > 0.0)
-        return self.volume.to_lps_mm(inside.mean(axis=0) + np.array(self.start_kji))

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from inference.anatomy import VertebraLevel
+from inference.bodies import Box
 from inference.body_axes import BodyFrame, fit_frame, frame_from
 from inference.body_surface import BodySurface
 from inference.deformity import FLAG as SCHEUERMANN_FLAG
@@ -22,12 +24,14 @@ from inference.report import (
     VertebraMeasurement,
 )
 from inference.slab import surroundings
-from inference.volume import CTVolume
+from inference.volume import CTVolume, LabelArray
 
 FOREIGN_FLAG = "foreign_material"
 CUT_FLAG = "cut_by_field_of_view"
 NO_BODY_FLAG = "body_not_separated"
 NO_HEIGHTS = frozenset({VertebraLevel.C1, VertebraLevel.C2})
+SMALLEST_ARCH_SHARE = 0.1
+"""Posterior elements of less than this share of the body do not say where the back is."""
 TOUCHING_VOXELS = 3
 """Voxels of a body in the outermost slice from which it counts as cut."""
 
@@ -41,6 +45,8 @@ class _Body:
     found: LabelledVertebra
     surface: BodySurface | None
     centroid_lps_mm: FloatArray
+    arch_lps_mm: FloatArray | None
+    """Centre of the posterior elements; None where the mask holds hardly any."""
     complete: bool
 
 
@@ -58,11 +64,15 @@ def measure(volume: CTVolume, segmentation: Segmentation) -> tuple[VertebraMeasu
     if segmentation.labels.shape != volume.hu.shape:
         raise ValueError(f"masks {segmentation.labels.shape} on a volume {volume.hu.shape}")
     foreign = find_foreign_material(volume, segmentation.labels)
-    ordered = sorted(segmentation.vertebrae, key=lambda v: v.level.rank)
-    bodies = [body for v in ordered if (body := _body(volume, segmentation, v)) is not None]
+    whole = dict(enumerate(ndimage.find_objects(segmentation.labels), start=1))
+    bodies = [
+        _body(volume, segmentation, found, box)
+        for found in sorted(segmentation.vertebrae, key=lambda v: v.level.rank)
+        if (box := whole.get(int(found.level))) is not None
+    ]
     heights: dict[VertebraLevel, MeasuredHeights] = {}
     for n, body in enumerate(bodies):
-        start = _starting_frame(segmentation, bodies, n)
+        start = _starting_frame(bodies, n)
         measured = _heights(body, start, segmentation, foreign)
         if measured is not None:
             heights[body.found.level] = measured
@@ -82,47 +92,58 @@ def measure(volume: CTVolume, segmentation: Segmentation) -> tuple[VertebraMeasu
     )
 
 
-def _body(volume: CTVolume, segmentation: Segmentation, found: LabelledVertebra) -> _Body | None:
+def _body(volume: CTVolume, segmentation: Segmentation, found: LabelledVertebra, box: Box) -> _Body:
+    """Gather one vertebra; `box` holds its whole mask."""
     label = int(found.level)
-    surface = BodySurface.of(volume, segmentation.bodies, label)
-    if surface is not None:
-        complete = found.complete and not _touches_edge(segmentation.bodies == label)
-        return _Body(found, surface, surface.centroid_lps_mm(), complete)
-    whole = np.argwhere(segmentation.labels == label)
-    if whole.size == 0:
-        return None
-    return _Body(found, None, volume.to_lps_mm(whole.mean(axis=0)), found.complete)
+    corner = np.array([part.start for part in box])
+    vertebra = segmentation.labels[box] == label
+    body = segmentation.bodies[box] == label
+    if not body.any():
+        centre = volume.to_lps_mm(np.argwhere(vertebra).mean(axis=0) + corner)
+        return _Body(found, None, centre, None, found.complete)
+    inner = ndimage.find_objects(body.view(np.uint8))[0]
+    k, j, i = (
+        slice(outer.start + part.start, outer.start + part.stop)
+        for outer, part in zip(box, inner, strict=True)
+    )
+    surface = BodySurface.of(volume, segmentation.bodies, label, (k, j, i))
+    rest = np.argwhere(vertebra & ~body)
+    arch = None
+    if rest.shape[0] > SMALLEST_ARCH_SHARE * surface.voxels:
+        arch = volume.to_lps_mm(rest.mean(axis=0) + corner)
+    complete = found.complete and not _touches_edge(segmentation.bodies, label, (k, j, i))
+    centre = volume.to_lps_mm(np.argwhere(body).mean(axis=0) + corner)
+    return _Body(found, surface, centre, arch, complete)
 
 
-def _touches_edge(mask: npt.NDArray[np.bool_]) -> bool:
-    faces = [mask.take(index, axis=axis) for axis in range(3) for index in (0, -1)]
-    return any(int(face.sum()) >= TOUCHING_VOXELS for face in faces)
+def _touches_edge(bodies: LabelArray, label: int, box: Box) -> bool:
+    here = bodies[box] == label
+    for axis, (part, size) in enumerate(zip(box, bodies.shape, strict=True)):
+        first = part.start == 0 and here.take(0, axis=axis).sum() >= TOUCHING_VOXELS
+        last = part.stop == size and here.take(-1, axis=axis).sum() >= TOUCHING_VOXELS
+        if first or last:
+            return True
+    return False
 
 
-def _starting_frame(segmentation: Segmentation, bodies: list[_Body], n: int) -> BodyFrame | None:
+def _starting_frame(bodies: list[_Body], n: int) -> BodyFrame:
     """Cranial along the spine's course, anterior away from the posterior elements."""
-    body = bodies[n]
-    if body.surface is None:
-        return None
-    with_body = [b for b in bodies if b.surface is not None]
-    at = with_body.index(body)
-    above = with_body[max(0, at - 1)].centroid_lps_mm
-    below = with_body[min(len(with_body) - 1, at + 1)].centroid_lps_mm
+    here = bodies[n].centroid_lps_mm
+    with_body = [b.centroid_lps_mm for b in bodies[: n + 1] if b.surface is not None]
+    above = with_body[-2] if len(with_body) > 1 else here
+    below = next((b.centroid_lps_mm for b in bodies[n + 1 :] if b.surface is not None), here)
     tangent = above - below
     cranial = tangent if float(np.linalg.norm(tangent)) > 5.0 else np.array([0.0, 0.0, 1.0])
-    label = int(body.found.level)
-    rest = np.argwhere((segmentation.labels == label) & (segmentation.bodies != label))
-    anterior = np.array([0.0, -1.0, 0.0])
-    if rest.shape[0] > 0.1 * body.surface.voxels:
-        anterior = body.centroid_lps_mm - body.surface.volume.to_lps_mm(rest.mean(axis=0))
-    return frame_from(body.centroid_lps_mm, cranial, anterior)
+    arch = bodies[n].arch_lps_mm
+    anterior = np.array([0.0, -1.0, 0.0]) if arch is None else here - arch
+    return frame_from(here, cranial, anterior)
 
 
 def _heights(
-    body: _Body, start: BodyFrame | None, segmentation: Segmentation, foreign: ForeignMaterial
+    body: _Body, start: BodyFrame, segmentation: Segmentation, foreign: ForeignMaterial
 ) -> MeasuredHeights | None:
     measurable = body.complete and body.found.level not in NO_HEIGHTS
-    if body.surface is None or start is None or not measurable:
+    if body.surface is None or not measurable:
         return None
     frame = fit_frame(body.surface, start)
     label = int(body.found.level)
