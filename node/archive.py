@@ -40,7 +40,7 @@ class LoopbackArchive:
     sop_classes
         Accepted at negotiation; all that the node writes if not given.
     status_for
-        Status to answer for a SOP class; anything but 0x0000 and 0xBxxx stores nothing.
+        Status to answer for a SOP class; anything but success and warnings stores nothing.
     """
 
     def __init__(

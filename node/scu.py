@@ -101,7 +101,7 @@ def send_files(
     Raises
     ------
     Retryable
-        No connection, or the association was rejected for now; nothing was sent.
+        No connection, or the association was rejected as transient; nothing was sent.
     Permanent
         The peer does not know our AE titles, or TLS files are unusable; nothing was sent.
     """
@@ -203,7 +203,7 @@ def associated(destination: Destination, negotiation: Negotiation) -> Iterator[A
     Raises
     ------
     Retryable
-        No connection, or the association was rejected for now.
+        No connection, or the association was rejected as transient.
     Permanent
         The peer does not know our AE titles, or TLS files are unusable.
     """

@@ -41,9 +41,9 @@ def test_one_of_three_associations_still_open_counts_as_open(tracker):
 
 
 def test_a_trickle_ends_at_the_longest_wait(tracker):
-    for now in range(0, 100, 5):
-        tracker.instance_stored("s", 1, now)
-        assert tracker.take_due(now) == ()
+    for moment in range(0, 100, 5):
+        tracker.instance_stored("s", 1, moment)
+        assert tracker.take_due(moment) == ()
     assert tracker.take_due(100) == (("s", CompletionReason.MAX_WAIT),)
 
 

@@ -154,7 +154,7 @@ def test_the_oldest_waiting_connection_makes_room(start_node):
     assert waiting[0].recv(1) == b""
 
 
-def test_associations_beyond_the_limit_are_rejected_for_now(start_node, wait_until):
+def test_associations_beyond_the_limit_are_rejected_as_transient(start_node, wait_until):
     watcher = Watcher()
     node = start_node(max_associations=1, observer=watcher)
     with connect(node.server.port) as first:
