@@ -135,9 +135,10 @@ def locate(near: Neighbourhood, tissues: Tissues, mask_sd_mm: float) -> Edge:
     if near.hu.size < FEWEST_VOXELS or not (near.depth_mm < -0.5).any():
         return Edge(0.0, mask_sd_mm)
     offsets = np.arange(-SEARCH_MM, SEARCH_MM + 1e-6, SEARCH_STEP_MM)
+    basis = _basis(near, offsets[:, None])
     noise = STARTING_NOISE_HU
     for _ in range(2):
-        fit = _fit(near, offsets, tissues, noise)
+        fit = _fit(near, basis, tissues, noise)
         cost = fit.misfit + 0.5 * (offsets / mask_sd_mm) ** 2
         best = int(cost.argmin())
         noise = max(NOISE_FLOOR_HU, float(fit.residual_hu[best]))
@@ -159,12 +160,11 @@ class _Fit:
     tissues_hu: FloatArray
 
 
-def _fit(near: Neighbourhood, offsets: FloatArray, tissues: Tissues, noise: float) -> _Fit:
-    basis = _basis(near, offsets[:, None])
+def _fit(near: Neighbourhood, basis: FloatArray, tissues: Tissues, noise: float) -> _Fit:
     trust = near.trust()
     weight = 1.0 / (noise**2 * near.correlation)
     pull = tissues.mean_hu / tissues.spread_hu**2
-    robust = np.tile(trust, (offsets.size, 1))
+    robust = np.tile(trust, (basis.shape[0], 1))
     for _ in range(2):
         weighted = basis * robust[..., None]
         normal = weight * np.einsum("onp,onq->opq", weighted, basis)
