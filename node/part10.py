@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pydicom.uid import UID
-from pynetdicom.dsutils import create_file_meta, encode_file_meta
+from pynetdicom import PYNETDICOM_IMPLEMENTATION_UID, PYNETDICOM_IMPLEMENTATION_VERSION
 
 from node.errors import STATUS_CANNOT_UNDERSTAND, NotAcceptable
 from node.header import InstanceHeader, read_header
@@ -30,13 +29,28 @@ class FileIdentity:
 
 
 def file_prefix(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> bytes:
-    """Return preamble, prefix and file meta information to write before a data set."""
-    meta = create_file_meta(
-        sop_class_uid=UID(sop_class_uid),
-        sop_instance_uid=UID(sop_instance_uid),
-        transfer_syntax=UID(transfer_syntax_uid),
+    """Return preamble, prefix and file meta information to write before a data set.
+
+    Encoded here (PS3.10 Section 7.1, Explicit VR Little Endian): once per received instance a
+    general writer costs more than everything else together.
+    """
+    version = struct.pack("<HH2sHI", 2, 0x0001, b"OB", 0, 2) + b"\0\1"
+    rest = (
+        version
+        + _short_element(0x0002, b"UI", sop_class_uid)
+        + _short_element(0x0003, b"UI", sop_instance_uid)
+        + _short_element(0x0010, b"UI", transfer_syntax_uid)
+        + _short_element(0x0012, b"UI", str(PYNETDICOM_IMPLEMENTATION_UID))
+        + _short_element(0x0013, b"SH", PYNETDICOM_IMPLEMENTATION_VERSION)
     )
-    return PREAMBLE + bytes(encode_file_meta(meta))
+    return PREAMBLE + struct.pack("<HH2sHI", 2, 0x0000, b"UL", 4, len(rest)) + rest
+
+
+def _short_element(element: int, vr: bytes, text: str) -> bytes:
+    value = text.encode("ascii", "replace")
+    if len(value) % 2:
+        value += b"\0" if vr == b"UI" else b" "
+    return struct.pack("<HH2sH", 2, element, vr, len(value)) + value
 
 
 def identify(path: Path) -> FileIdentity:

@@ -10,17 +10,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.filebase import DicomFileLike
+from pydicom.filereader import read_file_meta_info
 from pydicom.filewriter import write_dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import (
+    UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
 )
+from pynetdicom.dsutils import create_file_meta, encode_file_meta
 
 from node import NotAcceptable
 from node.header import read_header
+from node.part10 import file_prefix
 
 SYNTAXES = (ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian)
 
@@ -113,3 +117,18 @@ def test_damaged_data_sets_are_refused_or_read_but_never_crash(data, syntax):
         assert len(answer.comment) <= 64
     else:
         assert answer.SOPInstanceUID.isprintable()
+
+
+@pytest.mark.parametrize("sop_instance_uid", ["1.2.3", "1.2.34"])
+def test_file_meta_is_what_pydicom_reads_and_would_write(sop_instance_uid, tmp_path):
+    """Odd and even UID lengths; group length included."""
+    prefix = file_prefix("1.2.840.10008.5.1.4.1.1.2", sop_instance_uid, ExplicitVRLittleEndian)
+    meta = create_file_meta(
+        sop_class_uid=UID("1.2.840.10008.5.1.4.1.1.2"),
+        sop_instance_uid=UID(sop_instance_uid),
+        transfer_syntax=ExplicitVRLittleEndian,
+    )
+    assert prefix == b"\0" * 128 + b"DICM" + encode_file_meta(meta)
+    written = tmp_path / "meta.dcm"
+    written.write_bytes(prefix)
+    assert read_file_meta_info(written).MediaStorageSOPInstanceUID == sop_instance_uid
