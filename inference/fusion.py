@@ -15,16 +15,20 @@ from scipy import ndimage
 
 from inference.anatomy import SACRUM_LABEL
 from inference.networks import Tissue
-from inference.preprocess import NetworkGrid
+from inference.preprocess import NetworkGrid, PreparedVolume
 from inference.resampling import FloatArray, apply_matrices, sampling_matrix
 from inference.sliding import VoxelPrediction
-from inference.volume import LabelArray
+from inference.volume import HUArray, LabelArray
 
 _GROWTH_VOXELS = 2
 """How far (2 mm voxels) a soft mask reaches beyond the voxels decided at 2 mm."""
 
 _FULL = 200
 """Probability 1 as an integer."""
+
+_BONE_HU = 180
+_THIN_BONE = 0.2
+"""Probability that is enough for bone of arch and processes (chosen on two labelled CTs)."""
 
 Box = tuple[slice, slice, slice]
 
@@ -59,9 +63,16 @@ class _Canvas:
         self.labels[box][wins] = label
         self.bodies[box][wins] = np.where(body > 0.5 * whole, label, 0)[wins]
 
-    def decide(self) -> FineMasks:
-        """Keep the voxels that are vertebra rather than anything else."""
-        outside = self.total <= _FULL // 2
+    def decide(self, hu: HUArray) -> FineMasks:
+        """Keep what is vertebra rather than anything else, and thin processes that are bone.
+
+        Laminae and processes thinner than 2 mm lose probability by averaging; where the source
+        itself shows bone a lower probability is enough. Bodies are decided by probability alone,
+        so that their surfaces, and with them heights, do not depend on density.
+        """
+        likely = self.total > _FULL // 2
+        thin_bone = (hu > _BONE_HU) & (self.bodies == 0) & (self.total > _THIN_BONE * _FULL)
+        outside = ~(likely | thin_bone)
         self.labels[outside] = 0
         self.bodies[outside] = 0
         return FineMasks(self.labels, self.bodies)
@@ -72,7 +83,7 @@ def fuse(
     instances: LabelArray,
     names: Mapping[int, int],
     sacrum: npt.NDArray[np.bool_],
-    grid: NetworkGrid,
+    prepared: PreparedVolume,
 ) -> FineMasks:
     """Decide every source voxel near the column.
 
@@ -85,6 +96,7 @@ def fuse(
     sacrum
         2 mm mask of the sacrum; its output label is `SACRUM_LABEL`.
     """
+    grid = prepared.grid
     canvas = _Canvas.blank(grid.source_shape)
     owner = _grown(instances, prediction)
     extents = ndimage.find_objects(owner)
@@ -102,7 +114,7 @@ def fuse(
         free = reach & (instances[box_of_sacrum] == 0)
         soft = prediction.probabilities[Tissue.SACRUM][box_of_sacrum] * free
         _paint(canvas, grid, SACRUM_LABEL, box_of_sacrum, (soft, np.zeros_like(soft)))
-    return canvas.decide()
+    return canvas.decide(prepared.source_hu)
 
 
 def _grown(instances: LabelArray, prediction: VoxelPrediction) -> LabelArray:

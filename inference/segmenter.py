@@ -112,7 +112,7 @@ def assemble(
         for instance, level in zip(found.instances, labelling.levels, strict=True)
     }
     sacrum = sacrum_component(prediction.tissue, found.instances[-1])
-    masks = fuse(prediction, found.labels, names, sacrum, prepared.grid)
+    masks = fuse(prediction, found.labels, names, sacrum, prepared)
     order = prepared.grid.order
     return Segmentation(
         labels=order.restore(masks.labels),

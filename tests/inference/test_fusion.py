@@ -9,14 +9,16 @@ from inference.axes import canonical_order
 from inference.completeness import cut_by_border
 from inference.fusion import fuse
 from inference.networks import Tissue
-from inference.preprocess import NetworkGrid
+from inference.preprocess import NetworkGrid, PreparedVolume
 from inference.sliding import VoxelPrediction
 
 
-def grid_of(spacing, size_mm=80.0):
+def source_of(spacing, size_mm=80.0, hu=0):
     shape = tuple(round(size_mm / s) for s in spacing)
     order = canonical_order(np.diag([1.0, 1.0, 1.0, 1.0]))
-    return NetworkGrid(order, shape, tuple(spacing), (0, 0, 0), shape)
+    grid = NetworkGrid(order, shape, tuple(spacing), (0, 0, 0), shape)
+    nothing = np.zeros((40, 40, 40), dtype=np.float32)
+    return PreparedVolume(nothing, np.full(shape, hu, dtype=np.int16), grid)
 
 
 def soft_ball(shape, centre_mm, radius_mm, voxel_mm):
@@ -50,9 +52,9 @@ NOTHING = np.zeros((40, 40, 40), dtype=bool)
 def test_a_ball_keeps_place_and_size_on_any_source_grid(spacing):
     """Nearest-neighbour labels of the 2 mm grid would miss by up to a voxel."""
     prediction, labels = scene([((41, 38, 43), 18)])
-    grid = grid_of(spacing)
-    masks = fuse(prediction, labels, {1: 20}, NOTHING, grid)
-    truth, distance = soft_ball(grid.source_shape, (41, 38, 43), 18, spacing)
+    source = source_of(spacing)
+    masks = fuse(prediction, labels, {1: 20}, NOTHING, source)
+    truth, distance = soft_ball(source.source_hu.shape, (41, 38, 43), 18, spacing)
     wrong = (masks.labels == 20) != (truth > 0.5)
     assert np.abs(distance[wrong] - 18).max(initial=0) < 0.75
     assert np.array_equal(masks.bodies, masks.labels)
@@ -60,7 +62,7 @@ def test_a_ball_keeps_place_and_size_on_any_source_grid(spacing):
 
 def test_touching_vertebrae_share_no_voxel_and_leave_no_gap():
     prediction, labels = scene([((28, 40, 40), 14), ((54, 40, 40), 14)])
-    masks = fuse(prediction, labels, {1: 22, 2: 21}, NOTHING, grid_of((1, 1, 1)))
+    masks = fuse(prediction, labels, {1: 22, 2: 21}, NOTHING, source_of((1, 1, 1)))
     line = masks.labels[:, 40, 40]
     inside = np.flatnonzero(line)
     assert set(line[inside[0] : inside[-1] + 1]) == {22, 21}
@@ -73,17 +75,28 @@ def test_bodies_lie_inside_labels_and_posterior_elements_are_no_bodies():
     prediction.probabilities[Tissue.POSTERIOR] = arch
     prediction.probabilities[Tissue.BODY] *= 1 - arch
     labels[arch > 0.5] = 1
-    masks = fuse(prediction, labels, {1: 8}, NOTHING, grid_of((1, 1, 1)))
+    masks = fuse(prediction, labels, {1: 8}, NOTHING, source_of((1, 1, 1)))
     assert masks.labels[40, 58, 40] == 8
     assert masks.bodies[40, 58, 40] == 0
     assert masks.bodies[40, 30, 40] == 8
     assert not (masks.bodies[masks.labels == 0]).any()
 
 
+def test_faint_processes_are_kept_where_the_source_shows_bone_but_bodies_never_grow():
+    """A spinous process at 35 per cent, in bone and in soft tissue."""
+    prediction, labels = scene([((40, 30, 40), 12)])
+    prediction.probabilities[Tissue.POSTERIOR, 19:21, 21:24, 19:21] = 0.35
+    in_bone = fuse(prediction, labels, {1: 8}, NOTHING, source_of((1, 1, 1), hu=400))
+    in_muscle = fuse(prediction, labels, {1: 8}, NOTHING, source_of((1, 1, 1), hu=60))
+    assert in_bone.labels[40, 44, 40] == 8
+    assert in_muscle.labels[40, 44, 40] == 0
+    assert np.array_equal(in_bone.bodies, in_muscle.bodies)
+
+
 def test_what_was_dropped_at_2_mm_does_not_return_next_to_a_vertebra():
     prediction, labels = scene([((40, 30, 40), 10), ((40, 54, 40), 10)])
     labels[labels == 2] = 0
-    masks = fuse(prediction, labels, {1: 8}, NOTHING, grid_of((1, 1, 1)))
+    masks = fuse(prediction, labels, {1: 8}, NOTHING, source_of((1, 1, 1)))
     assert masks.labels[40, 30, 40] == 8
     assert not masks.labels[:, 46:, :].any()
 
@@ -92,7 +105,7 @@ def test_the_sacrum_is_26_and_has_no_body():
     prediction, _ = scene([((40, 40, 40), 12)], tissue=Tissue.SACRUM)
     sacrum = prediction.probabilities[Tissue.SACRUM] > 0.5
     empty = np.zeros((40, 40, 40), dtype=np.uint8)
-    masks = fuse(prediction, empty, {}, sacrum, grid_of((2, 1, 1)))
+    masks = fuse(prediction, empty, {}, sacrum, source_of((2, 1, 1)))
     assert set(np.unique(masks.labels)) == {0, 26}
     assert not masks.bodies.any()
 
