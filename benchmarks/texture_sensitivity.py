@@ -24,6 +24,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from scipy import ndimage
+from scipy.spatial.transform import Rotation
 
 from texture import FEATURE_KEYS, PRESETS, REGISTRY, compute_features
 
@@ -57,12 +58,14 @@ FACTORS: dict[str, tuple[str, tuple[float, ...]]] = {
 
 
 def body(seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """HU and mask on the fine grid: 34 x 46 x 27 mm with 0.9 mm of cortex."""
+    """HU and mask on the fine grid: 34 x 46 x 27 mm, 0.9 mm of cortex, tilted as in a patient."""
     random = np.random.default_rng(seed)
     size = np.array([27.0, 34.0, 46.0]) * random.uniform(0.93, 1.07, 3) / GRID_MM
-    grid = np.indices(tuple(int(s) + 40 for s in size)).astype(np.float32)
-    centre = (np.array(grid.shape[1:]) - 1) / 2
-    z, y, x = (2 * (g - c) / s for g, c, s in zip(grid, centre, size, strict=True))
+    grid = np.indices(tuple(int(s) + 70 for s in size)).astype(np.float32)
+    centre = (np.array(grid.shape[1:], dtype=np.float32) - 1) / 2
+    tilt = Rotation.from_euler("xyz", random.uniform(-15, 15, 3), degrees=True).as_matrix()
+    upright = np.einsum("ab,bkji->akji", tilt.astype(np.float32), grid - centre.reshape(3, 1, 1, 1))
+    z, y, x = (2 * g / s for g, s in zip(upright, size, strict=True))
     mask = (np.abs(z) <= 1 - 0.08 * (1 - x**2 - y**2)) & (x**2 + y**2 <= 1)
     noise = random.normal(0, 1, mask.shape).astype(np.float32)
     fine, coarse = (ndimage.gaussian_filter(noise, s / GRID_MM) for s in (0.45, 2.5))

@@ -92,6 +92,17 @@ def select_calibration(
     return max(matching, key=lambda row: row.specificity).calibration
 
 
+def generic_obstacle(acquisition: Acquisition) -> str | None:
+    """Why `GENERIC_CALIBRATION` must not be used at this tube voltage, or None.
+
+    An unknown tube voltage is no obstacle; `texture.notices` remarks on it.
+    """
+    kvp = acquisition.KVP
+    if kvp is None or abs(kvp - GENERIC_KVP) <= GENERIC_KVP_TOLERANCE:
+        return None
+    return f"no calibration is configured for {kvp:g} kVp, and the generic one is for 120 kVp"
+
+
 def _same_text(wanted: str | None, found: str | None) -> bool:
     if wanted is None:
         return True

@@ -13,7 +13,7 @@ from texture.features import FEATURE_KEYS
 from texture.glcm import energy_and_entropy, triangle_energy_and_entropy
 from texture.glrlm import RunFeatures, merge_directions, run_features
 from texture.histogram import variance_and_skewness
-from texture.roi import Region, prepare_region
+from texture.roi import prepare_region
 from texture.settings import Settings, resolve_settings
 from texture.sweep import PACKED_VOXELS, Counts, sweep
 
@@ -93,7 +93,8 @@ def measure_region(
     if reason is not None:
         return _without_features(reason, values)
     variance, skewness = variance_and_skewness(values, settings)
-    matrix, runs = _matrix_features(region, settings)
+    levels, n_levels = discretise(values, region.mask, settings)
+    matrix, runs = _matrix_features(levels, n_levels, settings)
     features: dict[str, float | None] = {
         "variance": variance,
         "skewness": skewness,
@@ -147,9 +148,8 @@ def _without_features(reason: str, values: npt.NDArray[np.float64] | None = None
 
 
 def _matrix_features(
-    region: Region, settings: Settings
+    levels: npt.NDArray[np.uint16], n_levels: int, settings: Settings
 ) -> tuple[tuple[float, float] | None, RunFeatures]:
-    levels, n_levels = discretise(region.hu, region.mask, settings)
     if settings.aggregation == "averaged":
         return _averaged(levels, n_levels)
     if np.count_nonzero(levels) > PACKED_VOXELS:

@@ -10,15 +10,17 @@ from texture.settings import MAXIMUM_LEVELS, Settings
 
 
 def discretise(
-    hu: npt.NDArray[np.float64], mask: npt.NDArray[np.bool_], settings: Settings
+    values: npt.NDArray[np.float64], mask: npt.NDArray[np.bool_], settings: Settings
 ) -> tuple[npt.NDArray[np.uint16], int]:
     """Grey levels of a region with a one-voxel border, and how many levels there are.
 
     Parameters
     ----------
-    hu, mask
-        (k, j, i); the values inside the mask must be finite, not all equal, and with
-        ``fixed_bin_size`` span at most `MAXIMUM_LEVELS` bins (`too_many_bins`).
+    values
+        HU inside the mask, in its order: finite, not all equal, and with ``fixed_bin_size``
+        spanning at most `MAXIMUM_LEVELS` bins (`too_many_bins`).
+    mask
+        bool (k, j, i).
 
     Returns
     -------
@@ -27,7 +29,6 @@ def discretise(
     n_levels
         Largest possible level.
     """
-    values = hu[mask]
     low, high = float(values.min()), float(values.max())
     if settings.quantiser == "fixed_bin_size":
         found, n_levels = _fixed_bin_size(values, low, settings)
@@ -36,7 +37,7 @@ def discretise(
         rounding = settings.quantiser == "toolbox"
         _scale_to_levels(values, (low, high), settings.levels, rounding, found)
         n_levels = settings.levels
-    levels = np.zeros(tuple(n + 2 for n in hu.shape), dtype=np.uint16)
+    levels = np.zeros(tuple(n + 2 for n in mask.shape), dtype=np.uint16)
     levels[1:-1, 1:-1, 1:-1][mask] = found
     return levels, n_levels
 

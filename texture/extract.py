@@ -10,18 +10,14 @@ from scipy import ndimage
 
 from inference.anatomy import VertebraLevel
 from inference.report import Segmentation, VertebraMeasurement
-from inference.volume import Acquisition, CTVolume, Notice
-from texture.calibration import (
-    GENERIC_CALIBRATION,
-    GENERIC_KVP,
-    GENERIC_KVP_TOLERANCE,
-    Calibration,
-)
+from inference.volume import CTVolume
+from texture.calibration import GENERIC_CALIBRATION, Calibration, generic_obstacle
 from texture.compute import RegionTexture, measure_region
 from texture.contrast import contrast_phase
 from texture.density import BodyFrame, hu_statistics, spine_density, trabecular_core
 from texture.errors import RegionError
 from texture.features import FEATURE_KEYS
+from texture.notices import density_notices
 from texture.report import PresetIdentity, TextureReport, VertebraTexture
 from texture.roi import MARGIN_VOXELS, Box, widen
 from texture.settings import Settings, resolve_settings
@@ -82,7 +78,7 @@ def extract(
         segmentation=segmentation,
         settings=chosen,
         calibration=GENERIC_CALIBRATION if calibration is None else calibration,
-        bmd_obstacle=None if calibration is not None else _generic_obstacle(acquisition),
+        bmd_obstacle=None if calibration is not None else generic_obstacle(acquisition),
         centres={m.level: np.array(m.centroid_lps_mm) for m in measurements},
     )
     boxes = ndimage.find_objects(segmentation.bodies, max_label=max(VertebraLevel))
@@ -90,7 +86,7 @@ def extract(
     aorta = [context.centres[level] for level in AORTA_LEVELS if level in context.centres]
     phase = contrast_phase(volume, segmentation.bodies, aorta)
     spine = spine_density(_densities(vertebrae, measurements), context.calibration.name, phase)
-    warnings = _notices(context, calibration, phase)
+    warnings = density_notices(spine, acquisition, calibration)
     return TextureReport(preset_identity(chosen), vertebrae, spine, warnings)
 
 
@@ -197,36 +193,3 @@ def _densities(
         if vertebra.bmd_mg_cm3 is not None
         and not (measurement.fracture is not None and measurement.fracture.fractured)
     ]
-
-
-def _generic_obstacle(acquisition: Acquisition) -> str | None:
-    kvp = acquisition.KVP
-    if kvp is None or abs(kvp - GENERIC_KVP) <= GENERIC_KVP_TOLERANCE:
-        return None
-    return f"no calibration is configured for {kvp:g} kVp, and the generic one is for 120 kVp"
-
-
-def _notices(
-    context: _Context, calibration: Calibration | None, phase: str | None
-) -> tuple[Notice, ...]:
-    notices = []
-    if calibration is None:
-        notices.append(
-            Notice(
-                "bmd_generic_calibration",
-                f"BMD uses the generic calibration {GENERIC_CALIBRATION.name}, not one measured "
-                "on this scanner.",
-            )
-        )
-        if context.volume.source.acquisition.KVP is None:
-            notices.append(
-                Notice("bmd_kvp_unknown", "The tube voltage is unknown; BMD assumes 120 kVp.")
-            )
-    if phase not in (None, "native"):
-        notices.append(
-            Notice(
-                "contrast_enhanced",
-                f"Contrast agent ({phase.replace('_', ' ')} phase) raises HU and BMD.",  # type: ignore[union-attr]
-            )
-        )
-    return tuple(notices)

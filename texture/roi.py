@@ -61,19 +61,20 @@ def prepare_region(
         return None
     if settings.resampling == "native":
         return Region(image[box].astype(np.float64), region[box], spacing)
+    if all(_keeps(s, box[axis], settings) for axis, s in enumerate(spacing)):
+        return Region(image[box].astype(np.float64), region[box], spacing)
     return _resample(image, region, box, (spacing, settings))
 
 
 def bounding_box(mask: npt.NDArray[np.bool_]) -> Box | None:
     """Smallest box that holds every True voxel, or None."""
-    slices = []
-    for axis in range(3):
-        others = tuple(a for a in range(3) if a != axis)
-        hit = np.flatnonzero(mask.any(axis=others))
-        if hit.size == 0:
-            return None
-        slices.append(slice(int(hit[0]), int(hit[-1]) + 1))
-    return slices[0], slices[1], slices[2]
+    plane = np.asarray(mask.any(axis=0))
+    profiles = (mask.reshape(mask.shape[0], -1).any(axis=1), plane.any(axis=1), plane.any(axis=0))
+    hits = [np.flatnonzero(profile) for profile in profiles]
+    if hits[0].size == 0:
+        return None
+    k, j, i = (slice(int(hit[0]), int(hit[-1]) + 1) for hit in hits)
+    return k, j, i
 
 
 def widen(box: Box, shape: tuple[int, ...], voxels: int | tuple[int, int, int]) -> Box:
@@ -105,10 +106,10 @@ def _resample(
 ) -> Region:
     spacing, settings = how
     toolbox = settings.resampling == "toolbox"
-    margin = 0 if toolbox else MARGIN_VOXELS
+    margin = _margin(settings)
     kept = widen(box, image.shape, margin)
     hu, region = image[kept].astype(np.float64), mask[kept]
-    new_spacing = []
+    new_spacing: list[float] = []
     for axis in range(3):
         length = box[axis].stop - box[axis].start + 2 * margin
         at = sample_positions(length, spacing[axis], settings.voxel_mm, settings.resampling)
@@ -121,6 +122,17 @@ def _resample(
         )
         region = _nearest(region, axis, at)
     return Region(hu, region, (new_spacing[0], new_spacing[1], new_spacing[2]))
+
+
+def _keeps(spacing_mm: float, extent: slice, settings: Settings) -> bool:
+    """Whether an axis has as many new voxels as old ones, and so is left alone."""
+    length = extent.stop - extent.start + 2 * _margin(settings)
+    at = sample_positions(length, spacing_mm, settings.voxel_mm, "centred")
+    return bool(at.shape[0] == length)
+
+
+def _margin(settings: Settings) -> int:
+    return 0 if settings.resampling == "toolbox" else MARGIN_VOXELS
 
 
 def _bounded_taps(

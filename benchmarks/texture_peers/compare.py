@@ -73,7 +73,7 @@ def store(bodies: list[Body], path: Path) -> None:
 
 
 def quantised(hu: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    bordered, _ = discretise(hu.astype(np.float64), mask, GOLLER)
+    bordered, _ = discretise(hu[mask].astype(np.float64), mask, GOLLER)
     return bordered[1:-1, 1:-1, 1:-1]
 
 

@@ -19,7 +19,7 @@ from texture.sweep import sweep
 
 def seconds(hu: np.ndarray, mask: np.ndarray, settings: Settings, repeats: int = 40) -> float:
     """Sum of the three parts for one region, each the best of `repeats`."""
-    levels, n_levels = discretise(hu.astype(np.float64), mask, settings)
+    levels, n_levels = discretise(hu[mask].astype(np.float64), mask, settings)
     addresses = _addresses(levels)
     cells = np.zeros(n_levels * (n_levels + 1) // 2, dtype=np.uint64)
     n_filled = int(np.count_nonzero(sweep(levels, n_levels).cells))

@@ -127,6 +127,31 @@ def test_generic_calibration_is_not_used_at_another_tube_voltage(spine):
     assert report.spine.bmd_class is None
 
 
+def test_a_spine_without_density_says_so(spine):
+    volume, segmentation, measurements = spine
+    cut = tuple(replace(m, complete=False) for m in measurements)
+    report = extract(volume, segmentation, cut)
+    assert report.spine.bmd_mg_cm3 is None
+    assert "bmd_unavailable" in {n.code for n in report.warnings}
+
+
+def test_other_levels_than_l1_to_l3_are_remarked_on(spine):
+    volume, segmentation, measurements = spine
+    cut = tuple(replace(m, complete=m.level == VertebraLevel.L4) for m in measurements)
+    report = extract(volume, segmentation, cut)
+    assert report.spine.bmd_levels == (VertebraLevel.L4,)
+    notice = next(n for n in report.warnings if n.code == "bmd_other_levels")
+    assert "L4" in notice.text
+
+
+def test_contrast_in_the_header_is_remarked_on(spine):
+    volume, segmentation, measurements = spine
+    source = SourceSeries(acquisition=Acquisition(KVP=120.0, ContrastBolusAgent="IOHEXOL"))
+    report = extract(replace(volume, source=source), segmentation, measurements[:1])
+    assert report.spine.contrast_phase == "unspecified"
+    assert {n.code for n in report.warnings} == {"bmd_generic_calibration", "contrast_enhanced"}
+
+
 def test_masks_of_another_grid_are_refused(spine):
     volume, segmentation, measurements = spine
     cut = replace(segmentation, bodies=segmentation.bodies[1:])

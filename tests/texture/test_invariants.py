@@ -39,7 +39,8 @@ def regions(draw):
 
 
 def _levels(region, n_levels=FINE.levels):
-    return discretise(*region, Settings("test", levels=n_levels))
+    hu, mask = region
+    return discretise(hu[mask], mask, Settings("test", levels=n_levels))
 
 
 @quick
