@@ -14,11 +14,12 @@ ENVELOPE_KVP = (120.0, 130.0)
 KVP_TOLERANCE = 1.0
 LARGEST_SLICE_MM = 3.0
 SLICE_TOLERANCE_MM = 0.05
-SOFT_KERNEL = re.compile(
-    r"^(soft|standard|stnd|std|smooth|lung|b[1-4]\d|[bi]r?[1-4]\d|fc0\d|fc1\d|a|b|c)", re.IGNORECASE
-)
 BONE_KERNEL = re.compile(
-    r"(bone|edge|detail|sharp|^b[5-9]\d|^[bi]r?[5-9]\d|^hr|fc[3-9]\d|^yb|^d$|^e$)", re.IGNORECASE
+    r"bone|edge|detail|sharp|^(?!fc)[a-z]{1,2}[5-9]\d|^fc[3-9]\d|^y[a-d]$|^[de]$", re.IGNORECASE
+)
+"""GE and Philips by name, Siemens letters with 50 and above, Canon FC30 and above."""
+SOFT_KERNEL = re.compile(
+    r"soft|stand|stnd|^std|smooth|lung|^(?!fc)[a-z]{1,2}[1-4]\d|^fc[0-2]\d|^[abc]$", re.IGNORECASE
 )
 
 

@@ -33,6 +33,10 @@ def test_a_published_protocol_raises_no_warning() -> None:
         ({"ConvolutionKernel": "unheard-of"}, "kernel_unknown"),
         ({"ConvolutionKernel": "STANDARD"}, "kernel_not_bone"),
         ({"ConvolutionKernel": "B30f"}, "kernel_not_bone"),
+        ({"ConvolutionKernel": "Qr40d"}, "kernel_not_bone"),
+        ({"ConvolutionKernel": "FC08"}, "kernel_not_bone"),
+        ({"ConvolutionKernel": "B"}, "kernel_not_bone"),
+        ({"ConvolutionKernel": "custom"}, "kernel_unknown"),
         ({"ContrastBolusAgent": "Iomeron 400"}, "contrast_given"),
     ],
 )
