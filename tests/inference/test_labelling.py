@@ -89,12 +89,21 @@ def test_six_ribless_vertebrae_under_an_uncounted_thorax_stay_uncertain():
     assert max(named.confidences) < 0.9
 
 
-def test_a_patient_without_t12_is_not_given_one():
-    """Eleven rib-bearing vertebrae between a ribless neck and five lumbar vertebrae."""
+def test_a_patient_without_t12_is_not_surely_given_one():
+    """Eleven rib-bearing vertebrae: T12 is missing, or the first rib was not seen."""
     levels = span(WITHOUT_T12, "C6", "L5")
     named = label_column(column(levels, sacrum=True))
+    by_name = dict(zip(named.levels, named.confidences, strict=True))
+    assert by_name.get(VertebraLevel.T12, 0.0) < 0.9
+    assert named.levels[-5:] == levels[-5:]
+
+
+def test_a_missing_t12_is_reported_when_nothing_else_explains_the_count():
+    """The skull is in view, so the cervical names are fixed as well."""
+    levels = span(WITHOUT_T12, "C2", "L5")
+    cues = column(levels, sacrum=True)
+    named = label_column(replace(cues, skull_above=True))
     assert VertebraLevel.T12 not in named.levels
-    assert named.levels == levels
     assert "unusual_count" in codes(named)
 
 
