@@ -20,6 +20,7 @@ from sr_writer.findings_schema import (
     SpineFindings,
     VertebraFindings,
 )
+from sr_writer.mask_statistics import occupied_slices
 from sr_writer.rounding import finite, rounded, rounded_bmd, rounded_loss, significant
 from sr_writer.settings import SoftwareIdentity
 from texture.report import TextureReport, VertebraTexture
@@ -40,6 +41,12 @@ __all__ = [
     "not_analysable",
 ]
 
+NO_DICOM_SOURCE = Notice(
+    "no_dicom_source", "The input has no DICOM source images: no DICOM objects are written."
+)
+EMPTY_SEGMENTATION = Notice(
+    "empty_segmentation", "No vertebra was found: no DICOM segmentation is written."
+)
 NO_REASON_GIVEN = "could not be measured on this vertebra"
 
 
@@ -73,9 +80,7 @@ def assemble(
         texture_preset=PresetFindings(
             preset.name, float(preset.voxel_mm), int(preset.levels), int(preset.histogram_bins)
         ),
-        warnings=_distinct(
-            (*volume.warnings, *report.segmentation.warnings, *report.warnings, *texture.warnings)
-        ),
+        warnings=_warnings(volume, report, texture),
         vertebrae=vertebrae,
         spine=_spine(texture, vertebrae),
     )
@@ -186,5 +191,13 @@ def _spine(texture: TextureReport, vertebrae: tuple[VertebraFindings, ...]) -> S
     )
 
 
-def _distinct(notices: tuple[Notice, ...]) -> tuple[Notice, ...]:
+def _warnings(volume: CTVolume, report: SpineReport, texture: TextureReport) -> tuple[Notice, ...]:
+    segmentation = report.segmentation
+    notices = [
+        *volume.warnings, *segmentation.warnings, *report.warnings, *texture.warnings,
+    ]  # fmt: skip
+    if not volume.source.frames:
+        notices.append(NO_DICOM_SOURCE)
+    elif not len(occupied_slices(segmentation.labels)):
+        notices.append(EMPTY_SEGMENTATION)
     return tuple(dict.fromkeys(notices))

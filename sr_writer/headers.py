@@ -53,6 +53,7 @@ _REQUIRED_BUT_MAY_BE_EMPTY = (
 _SEX = {"M": "M", "F": "F", "O": "O", "MALE": "M", "FEMALE": "F", "W": "F", "X": "O", "D": "O"}
 _DATE = re.compile(r"(\d{4})[.\-/]?(\d{2})[.\-/]?(\d{2})")
 _TIME = re.compile(r"([01]\d|2[0-3])(([0-5]\d)(([0-5]\d|60)(\.\d{1,6})?)?)?")
+_OFFSET = re.compile(r"[+-](0\d|1[0-4])[0-5]\d")
 _AGE = re.compile(r"\d{3}[DWMY]")
 
 
@@ -134,6 +135,8 @@ def normalised(header: Dataset, uids: ResultUIDs) -> Dataset:
     ds.PatientBirthDate = _date(str(ds.PatientBirthDate))
     ds.StudyDate = _date(str(ds.StudyDate))
     ds.StudyTime = _time(str(ds.StudyTime))
+    if "TimezoneOffsetFromUTC" in ds and not _OFFSET.fullmatch(str(ds.TimezoneOffsetFromUTC)):
+        del ds.TimezoneOffsetFromUTC
     if not _AGE.fullmatch(str(ds.get("PatientAge", ""))) and "PatientAge" in ds:
         del ds.PatientAge
     if not ds.get("FrameOfReferenceUID"):

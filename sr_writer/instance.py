@@ -6,8 +6,9 @@ C.7.5.2 (Equipment), C.12.1 (SOP Common, Contributing Equipment).
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 
 from pydicom.charset import python_encoding
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -19,10 +20,12 @@ from sr_writer.findings_schema import Findings
 from sr_writer.headers import STUDY_KEYWORDS
 from sr_writer.provenance import MANUFACTURER, ObjectKind, ResultUIDs, derived_uid, series_number
 from sr_writer.settings import WriterSettings
+from sr_writer.wording import ascii_text
 
 IMPLEMENTATION_CLASS_UID = derived_uid(None, "spinenode", "implementation class")
 IMPLEMENTATION_VERSION_NAME = "SPINENODE_1"
 BODY_PART = "SPINE"
+_OFFSET = re.compile(r"([+-])(0\d|1[0-4])([0-5]\d)")
 
 
 @dataclass(frozen=True)
@@ -46,12 +49,22 @@ class ResultContext:
     @property
     def date(self) -> str:
         """`created` as DA."""
-        return self.created.strftime("%Y%m%d")
+        return self._study_clock.strftime("%Y%m%d")
 
     @property
     def time(self) -> str:
         """`created` as TM."""
-        return self.created.strftime("%H%M%S")
+        return self._study_clock.strftime("%H%M%S")
+
+    @property
+    def _study_clock(self) -> datetime:
+        """`created` on the clock that Timezone Offset From UTC names, where the study has one."""
+        offset = _OFFSET.fullmatch(str(self.header.get("TimezoneOffsetFromUTC") or ""))
+        if offset is None or self.created.tzinfo is None:
+            return self.created
+        sign, hours, minutes = offset.groups()
+        delta = timedelta(hours=int(hours), minutes=int(minutes))
+        return self.created.astimezone(timezone(-delta if sign == "-" else delta))
 
 
 def new_instance(kind: ObjectKind, context: ResultContext) -> Dataset:
@@ -127,8 +140,8 @@ def _equipment_item(name: str, version: str) -> Dataset:
     item = Dataset()
     item.PurposeOfReferenceCodeSequence = [codes.PROCESSING_EQUIPMENT.item()]
     item.Manufacturer = MANUFACTURER
-    item.ManufacturerModelName = name[:64]
-    item.SoftwareVersions = version[:64]
+    item.ManufacturerModelName = ascii_text(name)[:64]
+    item.SoftwareVersions = ascii_text(version)[:64]
     return item
 
 

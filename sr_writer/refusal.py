@@ -22,7 +22,7 @@ from sr_writer.references import InstanceReference, instance_reference
 from sr_writer.secondary_capture import build_secondary_capture
 from sr_writer.settings import WriterSettings
 from sr_writer.sr import build_not_analysable_sr
-from sr_writer.writer import NO_DICOM_SOURCE, BuiltObject
+from sr_writer.writer import BuiltObject
 
 
 def write_not_analysable(
@@ -47,8 +47,6 @@ def write_not_analysable(
     settings = replace(settings, created=settings.created_at)
     uids = ResultUIDs(findings, settings)
     header = _first_header(source_path, uids)
-    if header is None:
-        findings = replace(findings, warnings=(*findings.warnings, NO_DICOM_SOURCE))
     objects = _write_pictures(findings, header, out, settings)
     if header is not None and "sr" in settings.outputs:
         context = ResultContext(findings, settings, uids, header, settings.created_at)

@@ -22,6 +22,7 @@ from sr_writer.headers import SourceHeaders
 from sr_writer.instance import ResultContext, stamp
 from sr_writer.mask_statistics import mask_statistics, occupied_slices
 from sr_writer.provenance import LABELMAP_SEG, MANUFACTURER, SEG, ObjectKind
+from sr_writer.wording import ascii_text
 
 
 @dataclass(frozen=True)
@@ -129,8 +130,8 @@ def _description(segment: Segment, context: ResultContext) -> hd.seg.SegmentDesc
         segmented_property_type=_pydicom_code(codes.structure_code(segment.label)),
         algorithm_type="AUTOMATIC",
         algorithm_identification=hd.AlgorithmIdentificationSequence(
-            name=model.name if model else context.findings.software_name,
-            version=model.version if model else context.findings.software_version,
+            name=ascii_text(model.name if model else context.findings.software_name)[:64],
+            version=ascii_text(model.version if model else context.findings.software_version)[:64],
             family=_pydicom_code(codes.ARTIFICIAL_INTELLIGENCE),
         ),
         tracking_id=segment.name,

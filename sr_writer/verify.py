@@ -18,6 +18,7 @@ from inference.volume import CTVolume
 from sr_writer.errors import VerificationFailed
 from sr_writer.files import WrittenObject
 from sr_writer.findings_schema import Findings
+from sr_writer.headers import read_header
 from sr_writer.verify_seg import verify_seg
 from sr_writer.verify_sr import verify_sr
 
@@ -41,9 +42,13 @@ def verify_outputs(
         At the first difference: the objects must not be sent.
     """
     objects = {item.kind: _read(item) for item in written}
+    if not written:
+        return
+    patient = read_header(volume.source.frames[0].path)
     for item in written:
         with _complete(item.kind):
             _verify_identity(objects[item.kind], item, volume)
+            _verify_patient(objects[item.kind], item.kind, patient)
     _verify_contents(objects, findings, volume, segmentation)
     known = {frame.SOPInstanceUID for frame in volume.source.frames}
     known |= {item.SOPInstanceUID for item in written}
@@ -100,6 +105,12 @@ def _verify_identity(ds: Dataset, item: WrittenObject, volume: CTVolume) -> None
             raise VerificationFailed(item.kind, f"{keyword} is not the one expected")
     if str(ds.SeriesInstanceUID) == volume.source.SeriesInstanceUID:
         raise VerificationFailed(item.kind, "would be stored in the source series")
+
+
+def _verify_patient(ds: Dataset, kind: str, source: Dataset) -> None:
+    for keyword in ("PatientID", "PatientName", "AccessionNumber"):
+        if str(ds.get(keyword) or "") != str(source.get(keyword) or ""):
+            raise VerificationFailed(kind, f"{keyword} is not that of the source")
 
 
 def _verify_picture(ds: Dataset) -> None:

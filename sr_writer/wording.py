@@ -135,12 +135,18 @@ def preset_text(findings: Findings) -> str:
     preset = findings.texture_preset
     if preset is None:
         return ""
+    differences = "" if preset.name == "ibsi" else _DIFFERENCES_FROM_IBSI
     return (
         f"Texture settings {preset.name}: {preset.voxel_mm:g} mm voxels, {preset.levels} grey "
-        f"levels, {preset.histogram_bins} histogram bins. Co-occurrence and run-length matrices "
-        "are merged over 13 directions; other differences from the IBSI reference (distance "
-        "weights, quantiser) are part of the named settings"
+        f"levels, {preset.histogram_bins} histogram bins, co-occurrence and run-length matrices "
+        f"merged over 13 directions{differences}"
     )
+
+
+_DIFFERENCES_FROM_IBSI = (
+    ". Other than in the IBSI reference, each direction counts by its step length, grey levels "
+    "are assigned by rounding, and variance is in squared histogram bins"
+)
 
 
 def number(value: float | None, decimals: int) -> str:

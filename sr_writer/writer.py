@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 
 from inference.nifti import save_labels
 from inference.report import Segmentation
-from inference.volume import CTVolume, Notice
+from inference.volume import CTVolume
 from sr_writer.drawing import RGBArray
 from sr_writer.encapsulated_pdf import build_encapsulated_pdf
 from sr_writer.files import WrittenObject, save_object, save_picture, write_findings
@@ -17,7 +17,6 @@ from sr_writer.findings_schema import Findings
 from sr_writer.headers import SourceHeaders
 from sr_writer.instance import ResultContext
 from sr_writer.key_images import build_key_images
-from sr_writer.mask_statistics import occupied_slices
 from sr_writer.narrative import build_narrative
 from sr_writer.overview import draw_overview, draw_views
 from sr_writer.panels import make_panels
@@ -29,13 +28,6 @@ from sr_writer.seg import build_seg, seg_kind, segments_of
 from sr_writer.settings import WriterSettings
 from sr_writer.sr import build_sr
 from sr_writer.vertebra_group import centre_slice
-
-NO_DICOM_SOURCE = Notice(
-    "no_dicom_source", "The input has no DICOM source images: no DICOM objects were written."
-)
-EMPTY_SEGMENTATION = Notice(
-    "empty_segmentation", "No vertebra was found: no DICOM segmentation was written."
-)
 
 BuiltObject = tuple[ObjectKind, Dataset]
 
@@ -58,7 +50,7 @@ def write_outputs(
     """Write the contract's files of an analysed study.
 
     findings.json, features.csv and the NIfTI masks are always written; which of the rest is
-    `settings.outputs`. A NIfTI input gets no DICOM objects, and findings.json says so.
+    `settings.outputs`. A NIfTI input gets no DICOM objects; `assemble` has warned of it.
 
     Returns
     -------
@@ -71,7 +63,6 @@ def write_outputs(
         If a source image has gone since it was loaded.
     """
     out.mkdir(parents=True, exist_ok=True)
-    findings = _with_notices(findings, volume, segmentation, settings)
     settings = replace(settings, created=settings.created_at)
     save_labels(out / "segmentation.nii.gz", segmentation.labels, volume.affine_lps)
     save_labels(out / "bodies.nii.gz", segmentation.bodies, volume.affine_lps)
@@ -96,17 +87,6 @@ def write_outputs(
     written = tuple(save_object(kind, ds, out) for kind, ds in objects)
     write_findings(findings, written, out)
     return written
-
-
-def _with_notices(
-    findings: Findings, volume: CTVolume, segmentation: Segmentation, settings: WriterSettings
-) -> Findings:
-    notices = list(findings.warnings)
-    if not volume.source.frames:
-        notices.append(NO_DICOM_SOURCE)
-    elif "seg" in settings.outputs and not len(occupied_slices(segmentation.labels)):
-        notices.append(EMPTY_SEGMENTATION)
-    return replace(findings, warnings=tuple(dict.fromkeys(notices)))
 
 
 def _draw(

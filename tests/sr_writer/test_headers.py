@@ -101,6 +101,13 @@ def test_no_frame_of_reference_gets_one_per_series(make_case, settings, tmp_path
     assert first.startswith("2.25.")
 
 
+def test_times_follow_the_clock_of_the_study(make_case, settings, tmp_path):
+    """A study that states its offset from UTC gets results on that clock."""
+    case = make_case(change=lambda ds: setattr(ds, "TimezoneOffsetFromUTC", "+0530"))
+    ds = objects_of(case, settings, tmp_path, ("sr",))["sr"]
+    assert (ds.ContentDate, ds.ContentTime) == ("20261121", "150015")
+
+
 def test_series_numbers_differ_between_objects_and_from_the_source(make_case, settings, tmp_path):
     objects = objects_of(make_case(), settings, tmp_path)
     numbers = [int(ds.SeriesNumber) for ds in objects.values()]

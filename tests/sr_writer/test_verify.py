@@ -107,6 +107,13 @@ def test_rejects_a_fracture_that_went_missing(written_case):
         check(case, written, findings=replace(case.findings, vertebrae=changed))
 
 
+def test_rejects_an_object_of_another_patient(written_case):
+    case, written = written_case
+    edit(written, "sr", lambda ds: setattr(ds, "PatientID", "P-2"))
+    with pytest.raises(VerificationFailed, match="PatientID"):
+        check(case, written)
+
+
 def test_rejects_a_reference_to_nowhere(written_case):
     case, written = written_case
 

@@ -12,10 +12,12 @@ import numpy as np
 import pydicom
 import pytest
 
+from inference.report import SpineReport
 from inference.volume import CTVolume, SourceSeries
-from sr_writer import WriterSettings, write_outputs
+from sr_writer import SoftwareIdentity, WriterSettings, assemble, write_outputs
 from sr_writer.findings import Findings
 from sr_writer.tables import COLUMNS
+from texture.report import PresetIdentity, SpineDensity, TextureReport
 
 DICOM_FILES = {
     "vertebrae.seg.dcm", "report.sr.dcm", "narrative.sr.dcm", "overview.sc.dcm",
@@ -96,11 +98,19 @@ def test_no_key_images_without_a_flagged_level(make_case, settings, tmp_path):
     assert write_outputs(case.findings, case.volume, case.segmentation, tmp_path, chosen) == ()
 
 
+def reassembled(case, volume):
+    report = SpineReport(case.segmentation, ())
+    preset = PresetIdentity("goller2023", 1.0, 1000, 64)
+    texture = TextureReport(preset, (), SpineDensity(None, (), None, "generic"))
+    return assemble(volume, report, texture, SoftwareIdentity("spinenode", "0.1.0"))
+
+
 def test_nifti_input_gets_no_dicom_objects_and_says_so(make_case, settings, tmp_path):
     case = make_case()
     volume = CTVolume(case.volume.hu, case.volume.affine_lps, SourceSeries())
+    findings = reassembled(case, volume)
     out = tmp_path / "out"
-    assert write_outputs(case.findings, volume, case.segmentation, out, settings) == ()
+    assert write_outputs(findings, volume, case.segmentation, out, settings) == ()
     assert {p.name for p in out.iterdir()} == OTHER_FILES
     document = json.loads((out / "findings.json").read_text())
     assert "no_dicom_source" in {warning["code"] for warning in document["warnings"]}
