@@ -66,7 +66,7 @@ def test_a_refusal_counts_as_nothing_found(case):
     class Refusing:
         identity = MODEL
 
-        def segment(self, volume, progress=None):
+        def segment(self, _volume, _progress=None):
             raise NotAnalysable("no_vertebra", "No vertebra was found in the scan.")
 
     assert check(Refusing(), case)["named_right"] == 0.0
