@@ -39,8 +39,9 @@ class CaseTruth:
     grades
         Genant grades of the vertebrae that were judged, or None.
     partial
-        Vertebrae whose body the field of view cuts, as a phantom's truth says: none of these has
-        to be found. Readers of real scans list what has to be found.
+        Vertebrae of a phantom whose body does not lie wholly in the field of view (of some only a
+        spinous process is seen): none of these has to be found. Readers of real scans list what
+        has to be found.
     absent
         Which truths are missing, as sentences.
     """
@@ -73,7 +74,7 @@ def load_truth(files: CaseFiles, volume: CTVolume) -> CaseTruth:
         "no Genant grades: no fracture figures": grades is None,
     }
     absent = tuple(text for text, is_missing in missing.items() if is_missing)
-    return CaseTruth(labels, bodies, centres, centre_of, grades, _partial(files), absent)
+    return CaseTruth(labels, bodies, centres, centre_of, grades, _partial(files, labels), absent)
 
 
 def _levels_only(labels: LabelArray) -> LabelArray:
@@ -136,17 +137,19 @@ def _phantom_grades(path: Path) -> Grades:
         raise UnreadableInput(f"{path.name}: vertebrae without a grade ({error})") from error
 
 
-def _partial(files: CaseFiles) -> frozenset[VertebraLevel]:
+def _partial(files: CaseFiles, labels: LabelArray | None) -> frozenset[VertebraLevel]:
     if files.truth is None:
         return frozenset()
     try:
-        return frozenset(
-            VertebraLevel(row["verse_label"])
+        listed = {
+            VertebraLevel(row["verse_label"]): bool(row["complete"])
             for row in _phantom_rows(files.truth)
-            if not row["complete"]
-        )
+        }
     except (KeyError, TypeError, ValueError) as error:
         raise UnreadableInput(f"{files.truth.name}: no word on completeness ({error})") from error
+    in_mask = set() if labels is None else set(np.unique(labels).tolist()) - {0}
+    seen = {*listed, *map(VertebraLevel, in_mask)}
+    return frozenset(level for level in seen if not listed.get(level, False))
 
 
 def _phantom_rows(path: Path) -> list[Mapping[str, Any]]:

@@ -55,19 +55,23 @@ class FakeSegmenter:
     labels: np.ndarray | None
     confidence: float = 0.97
     partial: frozenset[int] = frozenset()
+    bodies: np.ndarray | None = None
+    refusal: Exception | None = None
     identity: ModelIdentity = field(default=ModelIdentity("fake", "1", "0" * 64))
 
     def segment(self, volume, progress=None):
         if progress is not None:
             progress(0.5)
-        if self.labels is None:
-            raise NotAnalysable("no_vertebra", "No vertebra was found in the scan.")
+        if self.refusal is not None:
+            raise self.refusal
+        assert self.labels.shape == volume.shape_kji
         found = tuple(
             LabelledVertebra(level, self.confidence, int(level) not in self.partial)
             for level in VertebraLevel.ordered()
             if (self.labels == int(level)).any()
         )
-        return Segmentation(self.labels, bodies_of(self.labels), found, self.identity)
+        bodies = bodies_of(self.labels) if self.bodies is None else self.bodies
+        return Segmentation(self.labels, bodies, found, self.identity)
 
 
 def add_case(folder: Path, name: str = "sub-a", labels: np.ndarray | None = None) -> Path:
@@ -172,7 +176,8 @@ def test_vertebrae_in_a_scan_without_a_spine_are_invented(folder):
 def test_a_refused_scan_counts_its_vertebrae_as_missed(folder):
     derived = add_case(folder, labels=column())
     (derived / "sub-a_grades.json").write_text('{"L1": 2, "L2": 0}')
-    found = run(folder, FakeSegmenter(None))
+    refusal = NotAnalysable("no_vertebra", "No vertebra was found in the scan.")
+    found = run(folder, FakeSegmenter(None, refusal=refusal))
     assert found["cases"][0]["status"] == "not_analysable"
     assert found["cases"][0]["reason"].startswith("no_vertebra")
     summary = found["summary"]
@@ -232,13 +237,10 @@ def test_a_folder_without_cases_is_refused(folder):
 
 
 def test_a_model_that_cannot_be_used_stops_everything(folder):
-    class Unavailable(FakeSegmenter):
-        def segment(self, volume, progress=None):
-            raise ModelUnavailable("the released weights are missing")
-
     add_case(folder, labels=column())
+    refusal = ModelUnavailable("the released weights are missing")
     with pytest.raises(ModelUnavailable):
-        evaluate_folder(folder, folder.parent / "out", Unavailable(None))
+        evaluate_folder(folder, folder.parent / "out", FakeSegmenter(None, refusal=refusal))
 
 
 def test_progress_grows_to_one(folder):
@@ -260,23 +262,15 @@ def test_the_table_holds_the_figures_and_is_written(folder):
     assert "nan" not in text.lower().split()
 
 
-def phantom_answer(home: Path) -> tuple[FakeSegmenter, np.ndarray]:
+def phantom_answer(home: Path) -> FakeSegmenter:
     """A segmenter that answers with the phantom's own masks, complete as its truth says."""
     volume = CTVolume.from_dicom(home / "dicom")
     labels = load_labels(home / "labels.nii.gz", volume)
     bodies = load_labels(home / "bodies.nii.gz", volume)
     rows = json.loads((home / "truth.json").read_text())["vertebrae"]
-
-    class Answer(FakeSegmenter):
-        def segment(self, volume, progress=None):
-            found = tuple(
-                LabelledVertebra(VertebraLevel(row["verse_label"]), 0.99, row["complete"])
-                for row in rows
-                if (bodies == row["verse_label"]).any()
-            )
-            return Segmentation(labels, bodies, found, self.identity)
-
-    return Answer(labels), labels
+    complete = {row["verse_label"] for row in rows if row["complete"]}
+    partial = frozenset(set(np.unique(labels).tolist()) - complete)
+    return FakeSegmenter(labels, bodies=bodies, partial=partial)
 
 
 def test_a_phantom_folder_is_a_case_with_bodies_and_grades(folder):
@@ -288,8 +282,7 @@ def test_a_phantom_folder_is_a_case_with_bodies_and_grades(folder):
         field_of_view_mm=110.0,
     )
     write_phantom(spec, folder / "one")
-    segmenter, _ = phantom_answer(folder / "one")
-    found = run(folder, segmenter)
+    found = run(folder, phantom_answer(folder / "one"))
     case, summary = found["cases"][0], found["summary"]
     assert case["name"] == "one"
     assert [row["label"] for row in case["vertebrae"]] == ["L1", "L2", "L3"]
