@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from inference.anatomy import VertebraLevel
 from inference.report import Segmentation, VertebraMeasurement
@@ -19,7 +18,7 @@ from texture.errors import RegionError
 from texture.features import FEATURE_KEYS
 from texture.notices import density_notices
 from texture.report import PresetIdentity, TextureReport, VertebraTexture
-from texture.roi import MARGIN_VOXELS, Box, widen
+from texture.roi import MARGIN_VOXELS, Box, centre_of_mass, label_boxes, widen
 from texture.settings import Settings, resolve_settings
 
 FOREIGN_MATERIAL = "foreign_material"
@@ -81,8 +80,8 @@ def extract(
         bmd_obstacle=None if calibration is not None else generic_obstacle(acquisition),
         centres={m.level: np.array(m.centroid_lps_mm) for m in measurements},
     )
-    boxes = ndimage.find_objects(segmentation.bodies, max_label=max(VertebraLevel))
-    vertebrae = tuple(_vertebra(m, boxes[m.level - 1], context) for m in measurements)
+    boxes = label_boxes(segmentation.bodies)
+    vertebrae = tuple(_vertebra(m, boxes.get(m.level), context) for m in measurements)
     aorta = [context.centres[level] for level in AORTA_LEVELS if level in context.centres]
     phase = contrast_phase(volume, segmentation.bodies, aorta)
     spine = spine_density(_densities(vertebrae, measurements), context.calibration.name, phase)
@@ -108,7 +107,7 @@ def _vertebra(
     body = context.segmentation.bodies[wide] == measurement.level
     region = measure_region(hu, body, context.volume.spacing_kji_mm, context.settings)
     textured = _with_texture(measurement.level, region)
-    return _with_density(textured, (hu, body), wide, context)
+    return _with_density(textured, box, context)
 
 
 def _obstacle(measurement: VertebraMeasurement, box: Box | None) -> str | None:
@@ -131,13 +130,9 @@ def _with_texture(level: VertebraLevel, region: RegionTexture) -> VertebraTextur
     )
 
 
-def _with_density(
-    vertebra: VertebraTexture,
-    crop: tuple[npt.NDArray[np.int16], npt.NDArray[np.bool_]],
-    box: Box,
-    context: _Context,
-) -> VertebraTexture:
-    hu, body = crop
+def _with_density(vertebra: VertebraTexture, box: Box, context: _Context) -> VertebraTexture:
+    hu = context.volume.hu[box]
+    body = context.segmentation.bodies[box] == vertebra.level
     start = np.array([s.start for s in box])
     affine = context.volume.affine_lps.copy()
     affine[:3, 3] = context.volume.to_lps_mm(start)
@@ -171,13 +166,12 @@ def _frame(level: VertebraLevel, context: _Context, box: Box) -> BodyFrame:
     posterior = np.array([0.0, 1.0, 0.0])
     reach = [round(40.0 / s) for s in context.volume.spacing_kji_mm]
     around = widen(box, context.volume.shape_kji, (reach[0], reach[1], reach[2]))
-    arch = np.argwhere(
-        (context.segmentation.labels[around] == level)
-        & (context.segmentation.bodies[around] != level)
+    arch = (context.segmentation.labels[around] == level) & (
+        context.segmentation.bodies[around] != level
     )
-    if arch.size:
+    if arch.any():
         start = np.array([s.start for s in around])
-        posterior = context.volume.to_lps_mm(arch.mean(axis=0) + start) - context.centres[level]
+        posterior = context.volume.to_lps_mm(centre_of_mass(arch) + start) - context.centres[level]
     if np.linalg.norm(np.cross(posterior, cranial)) < 1e-3 * np.linalg.norm(cranial):
         posterior = np.array([0.0, 1.0, 0.0])
     return BodyFrame.from_directions(cranial, posterior)

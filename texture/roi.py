@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from texture.errors import RegionError
 from texture.keys import OUTSIDE, interpolate_axis, keys_taps, keys_weights
@@ -75,6 +76,26 @@ def bounding_box(mask: npt.NDArray[np.bool_]) -> Box | None:
         return None
     k, j, i = (slice(int(hit[0]), int(hit[-1]) + 1) for hit in hits)
     return k, j, i
+
+
+def label_boxes(labels: npt.NDArray[np.uint8]) -> dict[int, Box]:
+    """Smallest box of every label of a (k, j, i) label array, background 0 left out."""
+    whole = bounding_box(labels != 0)
+    if whole is None:
+        return {}
+    starts = [s.start for s in whole]
+    found = {}
+    for n, box in enumerate(ndimage.find_objects(labels[whole])):
+        if box is not None:
+            k, j, i = (slice(s.start + a, s.stop + a) for s, a in zip(box, starts, strict=True))
+            found[n + 1] = (k, j, i)
+    return found
+
+
+def centre_of_mass(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """Mean index (k, j, i) of the True voxels; there must be one."""
+    sums = [mask.sum(axis=tuple(a for a in range(3) if a != axis)) for axis in range(3)]
+    return np.array([(s @ np.arange(s.size)) / s.sum() for s in sums])
 
 
 def widen(box: Box, shape: tuple[int, ...], voxels: int | tuple[int, int, int]) -> Box:

@@ -58,7 +58,7 @@ class Settings:
         Where these settings come from, in one or two sentences.
     """
 
-    name: str
+    name: str = "custom"
     voxel_mm: float = 1.0
     resampling: Resampling = "centred"
     quantiser: Quantiser = "toolbox"
