@@ -28,9 +28,12 @@ SMALLEST_DEPTH_MM = 3.0
 """A mask nowhere deeper than this holds no body (processes, laminae)."""
 SMALLEST_VOLUME_SHARE = 0.22
 """Of a normal body's volume: a small person's collapsed body has more, a lamina has less."""
-SMALLEST_SOLIDITY = 0.44
-"""Of the box around its principal axes a body fills 0.5 to 0.8, an arch with processes 0.2 to 0.43
-(52 real vertebrae)."""
+SMALLEST_SOLIDITY = 0.36
+SMALLEST_SOLIDITY_OF_SMALL = 0.44
+"""Of the box around its principal axes a body fills 0.42 (C2 with its dens) to 0.8. An arch with
+processes fills 0.2 to 0.26; fragments of arches, below half a body's volume, up to 0.43 (64 real
+vertebrae)."""
+SMALL_SHARE = 0.5
 
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
@@ -104,8 +107,10 @@ def separate_body(mask: BoolArray, spacing_kji_mm: tuple[float, float, float]) -
     if not mask.any() or mask.all():
         return nothing
     spacing = np.asarray(spacing_kji_mm, dtype=np.float64)
-    soft = signed_distance_mm(mask, spacing)
-    fine = _resampled(soft, spacing)
+    # in finer voxels than the working grid's the distances would only cost time
+    stride = np.maximum(1, (0.8 * WORKING_SPACING_MM / spacing).astype(int))
+    sparse = mask[:: stride[0], :: stride[1], :: stride[2]]
+    fine = _resampled(signed_distance_mm(sparse, spacing * stride), spacing * stride)
     inside = fine > 0.0
     if not inside.any() or inside.all():
         return nothing
@@ -167,15 +172,17 @@ def _largest_component(mask: BoolArray) -> BoolArray:
 def _is_body_like(mask: BoolArray, level: VertebraLevel, spacing: FloatArray) -> bool:
     """Large and compact enough for a body of this level."""
     volume_mm3 = float(mask.sum() * spacing.prod())
-    if volume_mm3 < 1000.0 * SMALLEST_VOLUME_SHARE * normal_volume_ml(level):
+    share = volume_mm3 / 1000.0 / normal_volume_ml(level)
+    if share < SMALLEST_VOLUME_SHARE:
         return False
+    smallest = SMALLEST_SOLIDITY_OF_SMALL if share < SMALL_SHARE else SMALLEST_SOLIDITY
     points = np.argwhere(mask) * spacing
     points -= points.mean(axis=0)
     _, directions = np.linalg.eigh(np.cov(points.T))
     along = points @ directions
     extents = np.percentile(along, 99, axis=0) - np.percentile(along, 1, axis=0)
     # percentiles lie between voxel centres: half a voxel is missing at either end
-    return volume_mm3 >= SMALLEST_SOLIDITY * float(np.prod(extents + 0.5 * spacing.mean()))
+    return volume_mm3 >= smallest * float(np.prod(extents + 0.5 * spacing.mean()))
 
 
 def _forward(vertebra: BoolArray, body: BoolArray, spacing: FloatArray) -> FloatArray | None:
