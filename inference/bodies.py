@@ -31,7 +31,7 @@ SMALLEST_VOLUME_SHARE = 0.22
 SMALLEST_SOLIDITY = 0.36
 SMALLEST_SOLIDITY_OF_SMALL = 0.44
 """Of the box around its principal axes a body fills 0.42 (C2 with its dens) to 0.8. An arch with
-processes fills 0.2 to 0.26; fragments of arches, below half a body's volume, up to 0.43 (64 real
+processes fills 0.2 to 0.26; fragments of arches, below half a body's volume, up to 0.43 (54 real
 vertebrae)."""
 SMALL_SHARE = 0.5
 
