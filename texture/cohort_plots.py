@@ -14,6 +14,7 @@ from texture.cohort_table import CohortResult, p_text, p_value
 from texture.features import REGISTRY
 
 FORMATS = ("png", "pdf")
+ODDS_TICKS = (0.1, 0.2, 0.33, 0.5, 0.67, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 3, 5, 10)
 REFERENCE_COLOUR, COMPARED_COLOUR = "#4c78a8", "#e45756"
 
 
@@ -34,9 +35,11 @@ def forest_plot(folder: Path, table: CohortResult) -> tuple[Path, ...]:
         axes.annotate(label, (1.02, y), xycoords=("axes fraction", "data"), va="center", size=8)
     axes.axvline(1.0, color="grey", linewidth=0.8, linestyle="--")
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter("{x:.2g}")
-    axes.xaxis.set_minor_formatter("{x:.2g}")
-    axes.tick_params(axis="x", which="both", labelsize=8)
+    low, high = axes.get_xlim()
+    axes.set_xticks([tick for tick in ODDS_TICKS if low <= tick <= high])
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("")
+    axes.tick_params(axis="x", labelsize=8)
     axes.set_yticks(range(len(rows)), [REGISTRY[key].name for key, _ in reversed(rows)])
     axes.set_xlabel(f"Odds ratio of {table.groups[1]} per SD (adjusted for age and sex)")
     axes.set_title("Filled: primary, open: exploratory", size=9, loc="left")
@@ -67,7 +70,7 @@ def box_plots(folder: Path, cohort: Cohort, table: CohortResult) -> tuple[Path, 
             axes.set_yscale("log")
         p = p_text(p_value(result, table.covariance))
         axes.set_title(f"{REGISTRY[result.key].name}\nadjusted p {p}", size=9)
-        axes.tick_params(labelsize=8)
+        axes.tick_params(which="both", labelsize=8)
     for axes in panels[len(table.features) :]:
         axes.set_axis_off()
     return _save(figure, folder, "boxplots")

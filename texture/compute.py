@@ -69,7 +69,7 @@ def compute_features(
 
     Raises
     ------
-    SettingsError
+    UnknownPreset
         If there is no preset of that name.
     RegionError
         If the arrays do not have one three-dimensional shape or a spacing is not positive.

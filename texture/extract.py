@@ -61,7 +61,7 @@ def extract(
 
     Raises
     ------
-    SettingsError
+    UnknownPreset
         If there is no preset of that name.
     RegionError
         If the masks are not on the volume's grid.

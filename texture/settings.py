@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Literal, get_args
 
-from texture.errors import SettingsError
+from texture.errors import SettingsError, UnknownPreset
 
 Resampling = Literal["centred", "toolbox", "native"]
 Quantiser = Literal["toolbox", "fixed_bin_number", "fixed_bin_size"]
@@ -126,13 +126,13 @@ def resolve_settings(preset: Settings | str) -> Settings:
 
     Raises
     ------
-    SettingsError
+    UnknownPreset
         If no preset has that name.
     """
     if isinstance(preset, Settings):
         return preset
     if preset not in PRESETS:
-        raise SettingsError(f"unknown texture preset {preset!r}; known: {', '.join(PRESETS)}")
+        raise UnknownPreset(f"unknown texture preset {preset!r}; known: {', '.join(PRESETS)}")
     return PRESETS[preset]
 
 
