@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
+import numpy.typing as npt
+from contourpy import LineType, contour_generator
+from matplotlib.collections import LineCollection
 from scipy import ndimage
 
 from inference.anatomy import SACRUM_LABEL, VertebraLevel
@@ -28,7 +29,8 @@ _NAME_GAP = 17.0
 _EDGE = 22
 """Pixels above and below the panels, for the letters H and F."""
 
-_FILL_ALPHA = 0.22
+_FILL_ALPHA = 56
+_PAD = 3
 _LINE, _FLAGGED_LINE = 1.1, 2.6
 
 
@@ -104,43 +106,39 @@ def _draw_sheet(
     page: Page, place: Box, sheet: CurvedSheet, colours: dict[int, str], flagged: frozenset[int]
 ) -> None:
     axes = page.axes(place.left, place.top, place.width, place.height)
+    rows, columns = sheet.hu.shape
     low, high = WINDOW_HU
     axes.imshow(sheet.hu, cmap="gray", vmin=low, vmax=high, interpolation="bilinear", aspect="auto")
-    for label in np.unique(sheet.labels):
-        if label != 0:
-            line_width = _FLAGGED_LINE if int(label) in flagged else _LINE
-            _draw_structure(axes, sheet, int(label), colours[int(label)], line_width)
-    rows, columns = sheet.hu.shape
+    axes.imshow(_tint(sheet, colours), interpolation="nearest", aspect="auto")
+    present = [int(label) for label in np.unique(sheet.labels) if label != 0]
+    for label in sorted(present, key=lambda label: label in flagged):
+        width = _FLAGGED_LINE if label in flagged else _LINE
+        for mask, thickness in ((sheet.bodies, width), (sheet.labels, 0.6 * width)):
+            lines = _outline(mask == label)
+            axes.add_collection(LineCollection(lines, colors=colours[label], linewidths=thickness))
     axes.set_xlim(-0.5, columns - 0.5)
     axes.set_ylim(rows - 0.5, -0.5)
 
 
-def _draw_structure(
-    axes: Axes, sheet: CurvedSheet, label: int, colour: str, line_width: float
-) -> None:
-    """Translucent body, and outlines of body and whole vertebra."""
-    whole = sheet.labels == label
-    rows, columns = ndimage.find_objects(whole.astype(np.int8))[0]
-    top, left = max(rows.start - 2, 0), max(columns.start - 2, 0)
-    window = (slice(top, rows.stop + 2), slice(left, columns.stop + 2))
-    body = (sheet.bodies == label)[window]
-    tint = np.zeros((*body.shape, 4), dtype=np.float32)
-    tint[..., :3] = to_rgb(colour)
-    tint[..., 3] = _FILL_ALPHA * body
-    height, width = body.shape
-    extent = (left - 0.5, left + width - 0.5, top + height - 0.5, top - 0.5)
-    axes.imshow(tint, interpolation="nearest", aspect="auto", extent=extent)
-    for mask, thickness in ((body, line_width), (whole[window], 0.6 * line_width)):
-        if mask.any() and min(mask.shape) > 1:
-            soft = ndimage.gaussian_filter(mask.astype(np.float32), 0.8)
-            axes.contour(
-                np.arange(left, left + width),
-                np.arange(top, top + height),
-                soft,
-                levels=[0.5],
-                colors=[colour],
-                linewidths=[thickness],
-            )
+def _tint(sheet: CurvedSheet, colours: dict[int, str]) -> npt.NDArray[np.uint8]:
+    """Translucent bodies as RGBA."""
+    table = np.zeros((256, 4), dtype=np.uint8)
+    for label, colour in colours.items():
+        table[label] = (*palette.rgb(colour), _FILL_ALPHA)
+    return table[sheet.bodies]
+
+
+def _outline(mask: npt.NDArray[np.bool_]) -> list[npt.NDArray[np.float64]]:
+    """Closed lines (n, 2) of column and row around a mask, its pixel steps softened."""
+    found = ndimage.find_objects(mask.astype(np.int8))
+    if not found:
+        return []
+    rows, columns = found[0]
+    part = np.pad(mask[rows, columns], _PAD).astype(np.float32)
+    soft = ndimage.gaussian_filter(part, 0.8)
+    offset = np.array([columns.start - _PAD, rows.start - _PAD], dtype=np.float64)
+    lines = contour_generator(z=soft, line_type=LineType.Separate).lines(0.5)
+    return [np.asarray(line, dtype=np.float64) + offset for line in lines]
 
 
 def _draw_letters(page: Page, place: Box, letters: tuple[str, str]) -> None:

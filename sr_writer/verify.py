@@ -131,15 +131,13 @@ def _verify_references(kind: str, ds: Dataset, known: set[str]) -> None:
     """Every instance an object refers to exists; in SR and KO it is also listed as evidence."""
     content = set(_referenced(ds.get("ContentSequence", [])))
     evidence = set(_referenced(ds.get("CurrentRequestedProcedureEvidenceSequence", [])))
-    others = {uid for key in _SEG_REFERENCES for uid in _referenced(ds.get(key, []))}
-    unknown = (content | evidence | others) - known
+    # the source image of every frame of a SEG has been compared by `verify_seg`
+    sources = set(_referenced(ds.get("ReferencedSeriesSequence", [])))
+    unknown = (content | evidence | sources) - known
     if unknown:
         raise VerificationFailed(kind, f"refers to {len(unknown)} instances that do not exist")
     if content - evidence:
         raise VerificationFailed(kind, "refers to an instance that is not listed as evidence")
-
-
-_SEG_REFERENCES = ("ReferencedSeriesSequence", "PerFrameFunctionalGroupsSequence")
 
 
 def _referenced(items: list[Dataset]) -> Iterator[str]:
