@@ -50,13 +50,13 @@ class Worker:
         self.jobs = Jobs(config.database_url, jobs_folder(config))
         self.metrics = Metrics(self.jobs.counts, config.node.spool)
         self.runner = JobRunner(self.toolbox, self.metrics)
-        self._deliverer = deliverer = Deliverer(config, self.metrics)
+        self.deliverer = Deliverer(config, self.metrics)
         steps = Steps(
             analysis_steps=STEPS,
             run_step=self.runner.run_step,
             finish=self.runner.finish,
-            destinations=deliverer.destinations,
-            deliver=deliverer.deliver,
+            destinations=self.deliverer.destinations,
+            deliver=self.deliverer.deliver,
             backoff_seconds=backoff_seconds,
         )
         self.queue = JobQueue(config.database_url, steps, config.service.workers, name)
@@ -71,7 +71,7 @@ class Worker:
     def stop(self) -> None:
         """Let running steps end; what does not end in time resumes at the next start."""
         self.queue.stop(_DRAIN_SECONDS)
-        self._deliverer.close()
+        self.deliverer.close()
         self.jobs.close()
 
     def problems(self) -> dict[str, str]:
@@ -96,6 +96,7 @@ class Service:
             series_settings(config),
             Intake(self.worker.toolbox, self.worker.queue).series_complete,
             NodeWatcher(self.worker.metrics),
+            self.worker.deliverer.commitments.settle,
         )
         sources = DashboardSources(
             jobs=self.worker.jobs,
@@ -148,6 +149,7 @@ class Service:
     def _keep_house(self) -> None:
         while not self._stopping.wait(_RETENTION_INTERVAL_SECONDS):
             self._retention.purge()
+            self.worker.deliverer.chase_commitments()
 
 
 def _results_folder(config: Config, job_id: str) -> Path:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 AETitle = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[ -\[\]-~]+$")]
@@ -41,10 +41,11 @@ class TlsConfig(Section):
 
 
 class PeerConfig(Section):
-    """One calling AE that may associate."""
+    """One calling AE that may associate; `port` is where it takes commitment reports."""
 
     ae_title: AETitle
     host: str | None = None
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
 
 
 class SeriesConfig(Section):
@@ -53,6 +54,13 @@ class SeriesConfig(Section):
     quiet_seconds: Annotated[float, Field(gt=0)] = 10.0
     max_wait_seconds: Annotated[float, Field(gt=0)] = 900.0
     expected_count_query: bool = False
+
+    @field_validator("expected_count_query")
+    @classmethod
+    def _not_yet(cls, wanted: bool) -> bool:
+        if wanted:
+            raise ValueError("asking the sender for the count is not available in this version")
+        return wanted
 
 
 class NodeConfig(Section):
@@ -119,15 +127,32 @@ class ServiceConfig(Section):
 
 
 class DestinationConfig(Section):
-    """One archive that receives the results."""
+    """One archive that receives the results: a DICOM AE, or a DICOMweb service."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
-    ae_title: AETitle
-    host: str
-    port: Annotated[int, Field(ge=1, le=65535)]
+    ae_title: AETitle | None = None
+    host: str | None = None
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    dicomweb_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
+    authorization: str = ""
     tls: TlsConfig = TlsConfig()
     storage_commitment: bool = False
     outputs: tuple[OutputKind, ...] = OUTPUT_KINDS
+
+    @model_validator(mode="after")
+    def _one_way(self) -> DestinationConfig:
+        dicom = (self.ae_title, self.host, self.port)
+        if self.dicomweb_url is not None:
+            if any(value is not None for value in dicom) or self.storage_commitment:
+                raise ValueError(
+                    f"destination {self.name!r}: dicomweb_url excludes ae_title, host, port and "
+                    "storage_commitment"
+                )
+        elif any(value is None for value in dicom):
+            raise ValueError(
+                f"destination {self.name!r}: ae_title, host and port are needed, or dicomweb_url"
+            )
+        return self
 
 
 class RulesConfig(Section):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from node import (
     BackoffPolicy,
+    CommitmentLedger,
     DeliveryLedger,
     DeliveryRequest,
     DeliveryResult,
@@ -15,8 +16,11 @@ from node import (
     Destination,
     NodeError,
     Outcome,
+    WebDestination,
     delay_seconds,
-    send_files,
+    deliver_due,
+    request_commitment,
+    send,
 )
 from service.config import Config, DestinationConfig
 from service.destinations import node_destination
@@ -60,7 +64,9 @@ class _Entering:
     ledger: DeliveryLedger
     metrics: Metrics
 
-    def instance_delivered(self, result: DeliveryResult, destination: Destination) -> None:
+    def instance_delivered(
+        self, result: DeliveryResult, destination: Destination | WebDestination
+    ) -> None:
         self.ledger.record(destination.name, result)
         self.metrics.deliveries.labels(destination.name, result.outcome.value).inc()
 
@@ -72,9 +78,11 @@ class Deliverer:
         self._config = config
         self._metrics = metrics
         self._ledger = DeliveryLedger(ledger_file(config))
+        self.commitments = CommitmentLedger(ledger_file(config))
 
     def close(self) -> None:
         """Release the ledger."""
+        self.commitments.close()
         self._ledger.close()
 
     def destinations(self, job_id: str) -> list[str]:
@@ -106,7 +114,7 @@ class Deliverer:
             return "everything had arrived before"
         self._ledger.retry(name, [each.SOPInstanceUID for each in missing])
         try:
-            results = send_files(
+            results = send(
                 [each.path for each in missing],
                 destination,
                 _Entering(self._ledger, self._metrics),
@@ -114,7 +122,29 @@ class Deliverer:
         except NodeError as error:
             self._metrics.deliveries.labels(name, "unreachable").inc()
             raise RetryableError(str(error)) from error
-        return _judge(results, len(objects) - len(missing))
+        outcome = _judge(results, len(objects) - len(missing))
+        self._ask_for_commitment(destination)
+        return outcome
+
+    def chase_commitments(self) -> None:
+        """Send again what an archive would not commit, and ask again for what it has."""
+        for configured in self._config.destinations:
+            destination = node_destination(self._config, configured.name)
+            if configured.storage_commitment:
+                deliver_due(self._ledger, destination)
+                self._ask_for_commitment(destination)
+
+    def _ask_for_commitment(self, destination: Destination | WebDestination) -> None:
+        """Ask the archive to confirm; its report settles the ledger whenever it comes."""
+        if isinstance(destination, WebDestination) or not destination.storage_commitment:
+            return
+        try:
+            request_commitment(self.commitments, destination)
+        except NodeError as error:
+            log.warning(
+                "storage commitment could not be requested",
+                extra={"to": destination.name, "problem": str(error)},
+            )
 
     def _arrived(self, name: str, written: WrittenObject) -> bool:
         row = self._ledger.find(name, written.SOPInstanceUID)

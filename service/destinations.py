@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from node import Destination, ListenerSettings, Peer, SeriesSettings, SpoolSettings, TlsSettings
-from service.config import Config, TlsConfig
+from node import (
+    Destination,
+    ListenerSettings,
+    Peer,
+    SeriesSettings,
+    SpoolSettings,
+    TlsSettings,
+    WebDestination,
+)
+from service.config import Config, DestinationConfig, TlsConfig
 from service.errors import UsageError
 from service.layout import images_folder
 
@@ -17,7 +25,7 @@ def tls_settings(tls: TlsConfig) -> TlsSettings | None:
     )
 
 
-def node_destination(config: Config, name: str) -> Destination:
+def node_destination(config: Config, name: str) -> Destination | WebDestination:
     """A destination by name.
 
     Raises
@@ -27,16 +35,32 @@ def node_destination(config: Config, name: str) -> Destination:
     """
     for destination in config.destinations:
         if destination.name == name:
-            return Destination(
-                name=destination.name,
-                ae_title=destination.ae_title,
-                host=destination.host,
-                port=destination.port,
-                tls=tls_settings(destination.tls),
-                storage_commitment=destination.storage_commitment,
-                calling_ae_title=config.node.ae_title,
-            )
+            return _node_type(config, destination)
     raise UsageError(f"no destination {name!r} in the configuration")
+
+
+def _node_type(config: Config, destination: DestinationConfig) -> Destination | WebDestination:
+    tls = tls_settings(destination.tls)
+    if destination.dicomweb_url is not None:
+        return WebDestination(
+            destination.name,
+            destination.dicomweb_url,
+            tls=tls,
+            authorization=destination.authorization or None,
+        )
+    # The configuration guarantees all three where there is no dicomweb_url.
+    assert destination.ae_title is not None
+    assert destination.host is not None
+    assert destination.port is not None
+    return Destination(
+        name=destination.name,
+        ae_title=destination.ae_title,
+        host=destination.host,
+        port=destination.port,
+        tls=tls,
+        storage_commitment=destination.storage_commitment,
+        calling_ae_title=config.node.ae_title,
+    )
 
 
 def listener_settings(config: Config) -> ListenerSettings:
@@ -45,7 +69,7 @@ def listener_settings(config: Config) -> ListenerSettings:
         ae_title=config.node.ae_title,
         host=config.node.host,
         port=config.node.port,
-        peers=tuple(Peer(peer.ae_title, peer.host) for peer in config.node.peers),
+        peers=tuple(Peer(peer.ae_title, peer.host, peer.port) for peer in config.node.peers),
         max_associations=config.node.max_associations,
         tls=tls_settings(config.node.tls),
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from inference import ModelUnavailable
-from node import NodeError
+from node import NodeError, WebDestination
 from node.scu import echo
 from service.config import Config
 from service.destinations import node_destination
@@ -134,9 +134,12 @@ def _model(config: Config) -> CheckResult:
 def _echo(config: Config, index: int) -> CheckResult:
     destination = config.destinations[index]
     name = f"echo {destination.name}"
-    address = f"{destination.ae_title} at {destination.host}:{destination.port}"
+    target = node_destination(config, destination.name)
+    if isinstance(target, WebDestination):
+        return CheckResult(name, True, f"{target.dicomweb_url}: DICOMweb, C-ECHO does not apply")
+    address = f"{target.ae_title} at {target.host}:{target.port}"
     try:
-        echo(node_destination(config, destination.name))
+        echo(target)
     except NodeError as error:
         return CheckResult(
             name,

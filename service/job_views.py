@@ -113,5 +113,6 @@ def delivery_view(name: str, workflow: WorkflowStatus, steps: list[StepInfo]) ->
     sends = [step for step in steps if step["function_name"].startswith("send attempt")]
     ended = DELIVERED if workflow.status == "SUCCESS" else ENDED.get(workflow.status)
     waiting = "retrying" if sends else ACTIVE.get(workflow.status, workflow.status)
-    problem = str(sends[-1]["output"]) if sends and sends[-1]["output"] else None
-    return DeliveryView(name, ended or waiting, len(sends), problem)
+    last = sends[-1] if sends else None
+    problem = str(last["error"] or last["output"] or "") if last else ""
+    return DeliveryView(name, ended or waiting, len(sends), problem or None)

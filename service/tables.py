@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from service.job_views import JobView
@@ -36,7 +36,8 @@ def levels_table(findings: Findings) -> str:
         "loss %", "Genant", "HU", "BMD", "entropy",
     )  # fmt: skip
     rows = []
-    for entry in findings.to_json()["vertebrae"]:
+    document: dict[str, Any] = findings.to_json()
+    for entry in document["vertebrae"]:
         heights = entry["heights_mm"] or {}
         genant = entry["genant"] or {}
         grade = genant.get("grade")

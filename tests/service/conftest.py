@@ -1,6 +1,5 @@
 """A small synthetic spine CT, and the real service in a process of its own."""
 
-import os
 import signal
 import socket
 import subprocess
@@ -8,7 +7,6 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,7 +15,7 @@ import yaml
 from inference import VertebraLevel
 from inference.phantom.dicom import write_phantom
 from inference.phantom.spec import Fracture, PhantomSpec
-from node import Destination, LoopbackArchive, send_files
+from node import Destination, send_files
 from service.jobs import Jobs
 
 PATIENCE_SECONDS = 240.0
@@ -91,6 +89,8 @@ class RunningService:
         self.log = folder / "service.log"
         self.process: subprocess.Popen[bytes] | None = None
 
+    wait_for = staticmethod(wait_for)
+
     def start(self) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -157,26 +157,17 @@ class RunningService:
         return wait_for(settled, f"{count} delivered jobs")
 
 
-@pytest.fixture
-def archive(tmp_path):
-    with LoopbackArchive(tmp_path / "archive") as running:
-        yield running
+@pytest.fixture(scope="module")
+def make_service():
+    """Configure a service in a folder; whatever still runs at the end is killed."""
+    made: list[RunningService] = []
 
-
-@pytest.fixture
-def service_factory(tmp_path):
-    started: list[RunningService] = []
-
-    @contextmanager
-    def make(archive_port: int | None = None):
-        folder = tmp_path / f"service{len(started)}"
-        folder.mkdir()
+    def make(folder: Path, archive_port: int | None = None) -> RunningService:
         service = RunningService(folder, archive_port)
-        started.append(service)
-        yield service
+        made.append(service)
+        return service
 
     yield make
-    for service in started:
+    for service in made:
         if service.process is not None and service.process.poll() is None:
-            os.kill(service.process.pid, signal.SIGKILL)
-            service.process.wait(30)
+            service.kill()
