@@ -90,9 +90,14 @@ def extract(
 
 
 def preset_identity(settings: Settings) -> PresetIdentity:
-    """The settings as findings.json names them; ``histogram_bins`` 0 means no histogram."""
+    """The settings as findings.json names them.
+
+    ``levels`` 0 means that the region's HU range decides (``fixed_bin_size``), and
+    ``histogram_bins`` 0 that there is no histogram (``raw``).
+    """
     bins = 0 if settings.histogram == "raw" else settings.histogram_bins
-    return PresetIdentity(settings.name, settings.voxel_mm, settings.levels, bins)
+    levels = 0 if settings.quantiser == "fixed_bin_size" else settings.levels
+    return PresetIdentity(settings.name, settings.voxel_mm, levels, bins)
 
 
 def _vertebra(

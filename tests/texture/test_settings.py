@@ -38,6 +38,7 @@ def test_ibsi_has_unit_weights_and_raw_moments(regions):
         hu[mask].var(), rel=1e-12
     )
     assert preset_identity(ibsi).histogram_bins == 0
+    assert preset_identity(Settings("fbs", quantiser="fixed_bin_size")).levels == 0
 
 
 def test_a_site_may_define_a_preset():
