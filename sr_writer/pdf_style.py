@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 import matplotlib
+from reportlab import rl_config
 from reportlab.lib import colors
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.pdfbase import pdfmetrics
@@ -44,6 +45,8 @@ STYLES = {
 @cache
 def register_fonts() -> None:
     """Make the fonts known to reportlab, once per process."""
+    # binary streams: reportlab's ASCII85 encoder is Python and took most of a report's time
+    rl_config.useA85 = 0
     folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
     for name in (FONT, f"{FONT}-Bold"):
         pdfmetrics.registerFont(TTFont(name, str(folder / f"{name}.ttf")))
