@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from inference.anatomy import VertebraLevel
@@ -39,10 +40,10 @@ def _rows(case: CaseResult) -> dict[VertebraLevel, dict[str, Any]]:
     rows: dict[VertebraLevel, dict[str, Any]] = {}
     for overlap in case.overlap or ():
         row = rows.setdefault(overlap.level, _named(overlap.level))
-        row["dice"] = overlap.dice
-        row["dice_any_name"] = overlap.dice_any_name
-        row["body_dice"] = overlap.body_dice
-        row["hausdorff95_mm"] = overlap.hausdorff95_mm
+        row |= asdict(overlap.same_name)
+        row["dice_any_name"] = overlap.any_name.dice
+        row["body_dice_any_name"] = overlap.any_name.body_dice
+        row["hausdorff95_any_name_mm"] = overlap.any_name.hausdorff95_mm
     for place in () if case.places is None else case.places.vertebrae:
         row = rows.setdefault(place.level, _named(place.level))
         row["identified"] = place.identified

@@ -14,32 +14,44 @@ from inference.volume import LabelArray
 
 Bools = npt.NDArray[np.bool_]
 Spacing = tuple[float, float, float]
+Box = tuple[slice, ...]
 
 HAUSDORFF_PERCENTILE = 95.0
 
 
 @dataclass(frozen=True)
-class VertebraOverlap:
-    """Agreement of one true vertebra with the found masks.
+class Agreement:
+    """A true vertebra against one found vertebra.
 
     Attributes
     ----------
-    dice
-        With the found vertebra of the same name; 0 if there is none.
-    dice_any_name
-        With the found vertebra that covers most of it, whatever its name: separates the quality
-        of the masks from that of the names.
     hausdorff95_mm
-        None if no vertebra of that name was found.
+        None if no such vertebra was found.
     body_dice
-        None without true bodies.
+        None without a true body.
+    """
+
+    dice: float
+    hausdorff95_mm: float | None
+    body_dice: float | None
+
+
+@dataclass(frozen=True)
+class VertebraOverlap:
+    """One true vertebra against the found masks.
+
+    Attributes
+    ----------
+    same_name
+        Against the found vertebra of the same name.
+    any_name
+        Against the found vertebra that covers most of it, whatever its name: separates the
+        quality of the masks from that of the names.
     """
 
     level: VertebraLevel
-    dice: float
-    dice_any_name: float
-    hausdorff95_mm: float | None
-    body_dice: float | None
+    same_name: Agreement
+    any_name: Agreement
 
 
 def compare_masks(
@@ -49,32 +61,17 @@ def compare_masks(
     spacing_kji_mm: Spacing,
 ) -> tuple[VertebraOverlap, ...]:
     """Agreement of every true vertebra, head to foot."""
-    boxes = _Boxes(true_labels, found.labels)
+    pair = _Pair(true_labels, true_bodies, found, spacing_kji_mm)
     rows = []
     for level in VertebraLevel.ordered():
-        label = int(level)
-        box = boxes.around(label, true_labels)
-        if box is None:
+        if not pair.has(int(level)):
             continue
-        truth, same = true_labels[box] == label, found.labels[box] == label
-        covering = _covering_label(truth, found.labels[box])
-        same_name = dice(truth, same)
-        body = None
-        if true_bodies is not None and (true_bodies[box] == label).any():
-            body = dice(true_bodies[box] == label, found.bodies[box] == label)
-        rows.append(
-            VertebraOverlap(
-                level=level,
-                dice=same_name,
-                dice_any_name=(
-                    same_name
-                    if covering in (0, label)
-                    else dice(true_labels == label, found.labels == covering)
-                ),
-                hausdorff95_mm=hausdorff95_mm(truth, same, spacing_kji_mm),
-                body_dice=body,
-            )
-        )
+        same_name = pair.agreement(int(level), int(level))
+        covering = pair.covering(int(level))
+        any_name = same_name
+        if covering not in (0, int(level)):
+            any_name = pair.agreement(int(level), covering)
+        rows.append(VertebraOverlap(level, same_name, any_name))
     return tuple(rows)
 
 
@@ -105,32 +102,51 @@ def _surface(mask: Bools) -> Bools:
     return mask & ~inner
 
 
-def _covering_label(truth: Bools, found: LabelArray) -> int:
-    """Found vertebra with most voxels inside a true one; 0 if none touches it."""
-    counts = np.bincount(found[truth], minlength=256)
-    levels = [int(level) for level in VertebraLevel]
-    best = max(levels, key=lambda label: int(counts[label]))
-    return best if counts[best] else 0
+class _Pair:
+    """True and found masks, compared inside bounding boxes: whole-volume passes stay rare."""
 
+    def __init__(
+        self,
+        true_labels: LabelArray,
+        true_bodies: LabelArray | None,
+        found: Segmentation,
+        spacing_kji_mm: Spacing,
+    ) -> None:
+        self._labels, self._bodies = true_labels, true_bodies
+        self._found, self._spacing = found, spacing_kji_mm
+        self._true_boxes = ndimage.find_objects(true_labels)
+        self._found_boxes = ndimage.find_objects(found.labels)
 
-class _Boxes:
-    """Bounding boxes that hold a label in both masks, to keep whole-volume passes rare."""
+    def has(self, label: int) -> bool:
+        """Whether the truth has this vertebra."""
+        return _box(self._true_boxes, label) is not None
 
-    def __init__(self, true_labels: LabelArray, found_labels: LabelArray) -> None:
-        self._true = ndimage.find_objects(true_labels)
-        self._found = ndimage.find_objects(found_labels)
+    def agreement(self, label: int, found_label: int) -> Agreement:
+        """Compare a true vertebra with a found one."""
+        box = self._around(label, found_label)
+        truth, found = self._labels[box] == label, self._found.labels[box] == found_label
+        body = None
+        if self._bodies is not None and (self._bodies[box] == label).any():
+            body = dice(self._bodies[box] == label, self._found.bodies[box] == found_label)
+        return Agreement(dice(truth, found), hausdorff95_mm(truth, found, self._spacing), body)
 
-    def around(self, label: int, like: LabelArray) -> tuple[slice, ...] | None:
-        """Box around a true vertebra and its namesake; None if the truth has no such vertebra."""
-        mine = _box(self._true, label)
+    def covering(self, label: int) -> int:
+        """Found vertebra with most voxels inside a true one; 0 if none touches it."""
+        box = self._around(label, label)
+        counts = np.bincount(self._found.labels[box][self._labels[box] == label], minlength=256)
+        best = max(map(int, VertebraLevel), key=lambda each: int(counts[each]))
+        return best if counts[best] else 0
+
+    def _around(self, label: int, found_label: int) -> Box:
+        mine = _box(self._true_boxes, label)
         if mine is None:
-            return None
-        namesake = _box(self._found, label) or mine
+            raise KeyError(label)
+        other = _box(self._found_boxes, found_label) or mine
         return tuple(
-            slice(min(a.start, b.start), min(size, max(a.stop, b.stop)))
-            for a, b, size in zip(mine, namesake, like.shape, strict=True)
+            slice(min(a.start, b.start), max(a.stop, b.stop))
+            for a, b in zip(mine, other, strict=True)
         )
 
 
-def _box(boxes: list[tuple[slice, ...] | None], label: int) -> tuple[slice, ...] | None:
+def _box(boxes: list[Box | None], label: int) -> Box | None:
     return boxes[label - 1] if label <= len(boxes) else None

@@ -46,11 +46,13 @@ def overlap_figures(overlaps: Sequence[Iterable[VertebraOverlap]]) -> dict[str, 
     return {
         "cases": len(overlaps),
         "vertebrae": len(rows),
-        "dice": mean(row.dice for row in rows),
-        "dice_any_name": mean(row.dice_any_name for row in rows),
-        "body_dice": mean(row.body_dice for row in rows),
-        "hausdorff95_mm": mean(row.hausdorff95_mm for row in rows),
-        "without_hausdorff": sum(row.hausdorff95_mm is None for row in rows),
+        "dice": mean(row.same_name.dice for row in rows),
+        "body_dice": mean(row.same_name.body_dice for row in rows),
+        "hausdorff95_mm": mean(row.same_name.hausdorff95_mm for row in rows),
+        "without_hausdorff": sum(row.same_name.hausdorff95_mm is None for row in rows),
+        "dice_any_name": mean(row.any_name.dice for row in rows),
+        "body_dice_any_name": mean(row.any_name.body_dice for row in rows),
+        "hausdorff95_any_name_mm": mean(row.any_name.hausdorff95_mm for row in rows),
     }
 
 
@@ -138,9 +140,9 @@ def _by_level(
             {
                 "label": level.name,
                 "vertebrae": max(len(masks), len(centres)),
-                "dice": mean(row.dice for row in masks),
-                "body_dice": mean(row.body_dice for row in masks),
-                "hausdorff95_mm": mean(row.hausdorff95_mm for row in masks),
+                "dice": mean(row.same_name.dice for row in masks),
+                "body_dice": mean(row.same_name.body_dice for row in masks),
+                "hausdorff95_mm": mean(row.same_name.hausdorff95_mm for row in masks),
                 "identified": share(sum(row.identified for row in centres), len(centres)),
                 "localisation_error_mm": mean(row.localisation_error_mm for row in centres),
             }

@@ -43,12 +43,19 @@ def _main_figures(summary: dict[str, Any]) -> str:
                 "Dice per vertebra, mean",
                 f"{_number(overlap['dice'], 3)} (n {overlap['vertebrae']})",
             ),
-            ("Dice whatever the name, mean", _number(overlap["dice_any_name"], 3)),
             ("Body Dice, mean", _number(overlap["body_dice"], 3)),
             (
                 "95 % Hausdorff distance, mean",
                 f"{_millimetres(overlap['hausdorff95_mm'])}"
                 f" ({overlap['without_hausdorff']} vertebrae not found under their name)",
+            ),
+        ]
+        rows += [
+            ("Dice whatever the name, mean", _number(overlap["dice_any_name"], 3)),
+            ("Body Dice whatever the name, mean", _number(overlap["body_dice_any_name"], 3)),
+            (
+                "95 % Hausdorff distance whatever the name, mean",
+                _millimetres(overlap["hausdorff95_any_name_mm"]),
             ),
         ]
     if places := summary["identification"]:

@@ -135,6 +135,7 @@ def test_names_off_by_one_identify_nothing_but_the_masks_stay_right(folder, name
     assert figures["centre_error_mm"] == pytest.approx(0.0, abs=1e-9)
     assert summary["overlap"]["dice"] == 0.0
     assert summary["overlap"]["dice_any_name"] == 1.0
+    assert summary["overlap"]["hausdorff95_any_name_mm"] == 0.0
     assert summary["overlap"]["without_hausdorff"] == 1
     assert summary["reliability"]["wrong_among_confident"]["hits"] == 4
 
