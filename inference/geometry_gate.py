@@ -244,10 +244,13 @@ def _require_straight(positions: FloatArray) -> None:
 
 
 def _affine(first: FrameHeader, orientation: FloatArray, step: FloatArray) -> Affine:
+    position, spacing = first.plane.ImagePositionPatient, first.plane.PixelSpacing
+    if position is None or spacing is None:
+        raise AssertionError("the gate lets no slice without position and spacing pass")
     affine = create_affine_matrix_from_attributes(
-        image_position=first.plane.ImagePositionPatient,
+        image_position=position,
         image_orientation=orientation.tolist(),
-        pixel_spacing=first.plane.PixelSpacing,
+        pixel_spacing=spacing,
         spacing_between_slices=float(np.linalg.norm(step)),
         index_convention="DR",
         slices_first=True,

@@ -91,7 +91,8 @@ class _Groups:
         for groups in (self._per_frame, self._shared):
             items = element_value(groups, keyword)
             if items:
-                return items[0]
+                first: Dataset = items[0]
+                return first
         return _EMPTY
 
 

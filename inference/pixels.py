@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from pydicom import dcmread
 from pydicom.encaps import generate_frames
-from pydicom.pixels import iter_pixels
+from pydicom.pixels.utils import iter_pixels
 from pydicom.uid import (
     JPEG2000,
     UID,

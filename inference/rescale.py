@@ -108,7 +108,7 @@ def _add(stored: StoredArray, intercept: int, out: HUArray) -> None:
 
 
 def _wrapped(value: int) -> np.int16:
-    return np.array(value & 0xFFFF, dtype=np.uint16).astype(np.int16)[()]
+    return np.uint16(value & 0xFFFF).astype(np.int16)
 
 
 def _factors(rescale: ModalityRescale) -> tuple[float, float]:
@@ -139,6 +139,5 @@ def _is_padding_usable(frame: FrameHeader) -> bool:
 
 def _is_padding(stored: StoredArray, frame: FrameHeader) -> npt.NDArray[np.bool_]:
     low, high = _padding_range(frame)
-    if low == high:
-        return stored == low
-    return (stored >= low) & (stored <= high)
+    padding: npt.NDArray[np.bool_] = (stored >= low) & (stored <= high)
+    return padding

@@ -23,9 +23,9 @@ SPACING_SIGMA = 0.09
 
 def spacing_mm(level_number: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Expected distance of neighbouring centres, at the level number midway between them."""
-    return np.interp(level_number, _SPACING_AT, _SPACING_MM)
+    return np.interp(np.asarray(level_number, dtype=np.float64), _SPACING_AT, _SPACING_MM)
 
 
 def body_volume_ml(level_number: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Expected volume of one vertebral body."""
-    return np.interp(level_number, _VOLUME_AT, _VOLUME_ML)
+    return np.interp(np.asarray(level_number, dtype=np.float64), _VOLUME_AT, _VOLUME_ML)

@@ -101,13 +101,15 @@ class CTVolume:
     def to_lps_mm(self, index_kji: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Patient coordinates (..., 3) in mm of (fractional) indices (..., 3)."""
         index = np.asarray(index_kji, dtype=np.float64)
-        return index @ self.affine_lps[:3, :3].T + self.affine_lps[:3, 3]
+        point: npt.NDArray[np.float64] = index @ self.affine_lps[:3, :3].T + self.affine_lps[:3, 3]
+        return point
 
     def to_index_kji(self, point_lps_mm: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Fractional indices (..., 3) of patient coordinates (..., 3) in mm."""
         inverse = np.linalg.inv(self.affine_lps)
         point = np.asarray(point_lps_mm, dtype=np.float64)
-        return point @ inverse[:3, :3].T + inverse[:3, 3]
+        index: npt.NDArray[np.float64] = point @ inverse[:3, :3].T + inverse[:3, 3]
+        return index
 
     @staticmethod
     def from_dicom(folder: str | Path) -> CTVolume:
