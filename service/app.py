@@ -64,7 +64,7 @@ class Worker:
     def start(self) -> None:
         """Load the model, compile what is compiled, take up unfinished jobs."""
         log.info("loading the model")
-        _ = self.toolbox.segmenter
+        _ = self.toolbox.segmenter, self.toolbox.texture_settings
         texture.warm_up()
         self.queue.start()
 

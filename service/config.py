@@ -7,7 +7,7 @@ overridden by an environment variable such as ``SPINENODE_NODE__PORT=11112``.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -86,10 +86,23 @@ class InferenceConfig(Section):
     threads: Annotated[int, Field(ge=0)] = 0
 
 
+class CalibrationConfig(Section):
+    """HU to bone density of one scanner: HU = intercept + slope * BMD (mg/cm3)."""
+
+    name: Annotated[str, Field(min_length=1, max_length=64)]
+    slope: Annotated[float, Field(gt=0)]
+    intercept: float
+    manufacturer: str | None = None
+    model: str | None = None
+    kvp: float | None = None
+
+
 class TextureConfig(Section):
-    """Texture settings."""
+    """Texture settings, own presets, and the bone density calibrations of the scanners."""
 
     preset: str = "goller2023"
+    presets: dict[str, dict[str, Any]] = {}
+    calibrations: tuple[CalibrationConfig, ...] = ()
 
 
 class WriterConfig(Section):

@@ -16,7 +16,8 @@ _BY_NAME = {
     "ModelUnavailable": USAGE,
     "CohortInputError": USAGE,
     "InvalidPhantom": USAGE,
-    "UnknownPreset": USAGE,
+    "SettingsError": USAGE,
+    "SettingsInvalid": USAGE,
 }
 """Errors of the other packages by class name, so that `--help` need not import torch."""
 

@@ -139,7 +139,8 @@ class Analysis:
                 self.volume,
                 self.segmentation,
                 self.report.vertebrae,
-                settings=self.toolbox.preset,
+                settings=self.toolbox.texture_settings,
+                calibration=self.toolbox.calibration_for(self.volume.source.acquisition),
             )
         )
 

@@ -9,9 +9,13 @@ from datetime import datetime
 from functools import cached_property
 from importlib.metadata import version
 
+import texture
+from inference import Acquisition
 from inference.segmenter import Segmenter, load_segmenter
 from service.config import Config
 from sr_writer import SoftwareIdentity, WriterSettings
+from texture.calibration import Calibration, ScannerCalibration, select_calibration
+from texture.settings import resolve_settings, settings_from_mapping
 
 SOFTWARE = SoftwareIdentity(name="spinenode", version=version("spinenode"))
 
@@ -44,10 +48,33 @@ class Toolbox:
         """The model, loaded at first use."""
         return configured_segmenter(self.config)
 
-    @property
-    def preset(self) -> str:
-        """Texture preset."""
-        return self.config.texture.preset
+    @cached_property
+    def texture_settings(self) -> texture.Settings:
+        """The configured preset: one of ours, or one of the site's own.
+
+        Raises
+        ------
+        SettingsError
+            If there is no such preset, or an own one cannot be used.
+        """
+        section = self.config.texture
+        own = section.presets.get(section.preset)
+        if own is not None:
+            return settings_from_mapping(section.preset, own)
+        return resolve_settings(section.preset)
+
+    def calibration_for(self, acquisition: Acquisition) -> Calibration | None:
+        """The calibration of the scanner that made the images, if one is configured."""
+        table = [
+            ScannerCalibration(
+                Calibration(row.name, row.slope, row.intercept),
+                Manufacturer=row.manufacturer,
+                ManufacturerModelName=row.model,
+                KVP=row.kvp,
+            )
+            for row in self.config.texture.calibrations
+        ]
+        return select_calibration(table, acquisition)
 
     def writer_settings(self, created: datetime) -> WriterSettings:
         """How results are written; `created` is stamped on them."""

@@ -16,6 +16,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("check")(check)
     app.command("version")(version)
+    app.command("hash-password")(hash_dashboard_password)
 
 
 def check(
@@ -52,3 +53,11 @@ def version(as_json: AsJson = False) -> None:
     for key, value in facts.items():
         shown = ", ".join(value) if isinstance(value, list) else value
         sys.stdout.write(f"{key:<16} {shown}\n")
+
+
+def hash_dashboard_password() -> None:
+    """Ask for a password and print its hash for service.dashboard.users."""
+    from service.dashboard.passwords import hash_password  # noqa: PLC0415 - keeps --help quick
+
+    password = typer.prompt("password", hide_input=True, confirmation_prompt=True, err=True)
+    sys.stdout.write(hash_password(password) + "\n")
