@@ -35,7 +35,7 @@ def test_every_setting_exists():
 
 
 def test_every_command_and_option_exists():
-    named = re.findall(r"spinenode ((?:jobs )?[a-z]+)((?: --?[a-z]+| [A-Z]+)*)", TEXT)
+    named = re.findall(r"spinenode ((?:jobs )?[a-z-]+)((?: --?[a-z]+| [A-Z]+)*)", TEXT)
     assert len(named) > 10
     for words, options in named:
         command = get_command(app)
