@@ -12,6 +12,7 @@ from importlib.metadata import version
 import texture
 from inference import Acquisition
 from inference.segmenter import Segmenter, load_segmenter
+from inference.weights import RELEASED
 from service.config import Config
 from sr_writer import SoftwareIdentity, WriterSettings
 from texture.calibration import Calibration, ScannerCalibration, select_calibration
@@ -94,7 +95,7 @@ class Toolbox:
         relevant = {
             "texture": self.config.texture.model_dump(mode="json"),
             "sr_writer": self.config.sr_writer.model_dump(mode="json"),
-            "weights": self.segmenter.identity.sha256,
+            "weights": self.config.inference.weights_sha256 or RELEASED.sha256,
             "software": SOFTWARE.version,
         }
         return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
