@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inference.anatomy import VertebraLevel
+from inference.axes import canonical_order
 from inference.report import Segmentation, VertebraMeasurement
 from inference.volume import CTVolume
 from texture.calibration import GENERIC_CALIBRATION, Calibration, generic_obstacle
@@ -110,7 +111,13 @@ def _vertebra(
     wide = widen(box, context.volume.shape_kji, MARGIN_VOXELS)
     hu = context.volume.hu[wide]
     body = context.segmentation.bodies[wide] == measurement.level
-    region = measure_region(hu, body, context.volume.spacing_kji_mm, context.settings)
+    # one array order for every way to store a CT: where a new voxel falls midway between two old
+    # ones, the mask takes the later one, which must not depend on where the array begins
+    order = canonical_order(context.volume.affine_lps)
+    first, second, third = (context.volume.spacing_kji_mm[axis] for axis in order.source_axis)
+    region = measure_region(
+        order.apply(hu), order.apply(body), (first, second, third), context.settings
+    )
     textured = _with_texture(measurement.level, region)
     return _with_density(textured, box, context)
 
