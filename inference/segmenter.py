@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
@@ -12,7 +13,7 @@ from inference.completeness import cut_by_border
 from inference.cues import column_cues, sacrum_component
 from inference.errors import ModelUnavailable, NotAnalysable
 from inference.fusion import FineMasks, fuse
-from inference.instances import InstanceMap, find_instances
+from inference.instances import Instance, InstanceMap, find_instances
 from inference.labelling import Labelling, label_column
 from inference.preprocess import PreparedVolume, prepare
 from inference.report import LabelledVertebra, ModelIdentity, Segmentation
@@ -24,6 +25,11 @@ from inference.window_search import Progress
 MIN_VERTEBRAE = 2
 """A lone body-like shape is no spine: hips and skull bases look like one body. Of two or more, one
 must lie wholly inside the view: pieces along the border are bones of any kind, and unmeasurable."""
+
+SURE_LEVEL_SPREAD = 2.0
+"""Level numbers over one true body spread by about 1; over a thigh or a hip by 2 to 3."""
+MOST_LEVELS_APART = 5.0
+"""Neighbours of one column, a few bodies missed between them included."""
 
 
 class Segmenter(Protocol):
@@ -140,6 +146,21 @@ def require_spine(found: InstanceMap) -> None:
         )
     if all(instance.touches_border for instance in found.instances):
         raise NotAnalysable("spine_too_short", "No vertebra lies wholly inside the field of view.")
+    if not any(_follow(upper, lower) for upper, lower in pairwise(found.instances)):
+        raise NotAnalysable(
+            "no_vertebra",
+            "Shapes like vertebral bodies were found, but no two of them follow one another"
+            " as vertebrae do.",
+        )
+
+
+def _follow(upper: Instance, lower: Instance) -> bool:
+    """Whether two neighbours read as vertebrae in the order from head to foot.
+
+    Limbs give chains of body-like shapes whose level numbers run any way and scatter widely.
+    """
+    sure = max(upper.level_spread, lower.level_spread) <= SURE_LEVEL_SPREAD
+    return sure and 0 < lower.level - upper.level <= MOST_LEVELS_APART
 
 
 def _vertebrae(masks: FineMasks, labelling: Labelling) -> tuple[LabelledVertebra, ...]:

@@ -121,6 +121,22 @@ def test_two_vertebrae_with_one_whole_are_enough():
     require_spine(instances(True, False))
 
 
+@pytest.mark.parametrize(
+    ("levels", "spread"),
+    [((14.6, 11.6), 1.0), ((11.6, 12.6), 2.6), ((12.0, 12.0), 1.0)],
+    ids=["feet first", "level unclear", "one level twice"],
+)
+def test_bodies_that_do_not_follow_one_another_are_no_spine(levels, spread):
+    """What a thigh bone looked like to the network: two bodies, read in the wrong order."""
+    rows = tuple(
+        Instance(n, (30.0 - 10 * n, 20.0, 20.0), 20.0, 8.0, level, spread, False)
+        for n, level in enumerate(levels, start=1)
+    )
+    with pytest.raises(NotAnalysable) as refusal:
+        require_spine(InstanceMap(np.zeros((1, 1, 1), dtype=np.uint8), rows))
+    assert refusal.value.code == "no_vertebra"
+
+
 def blocks(labels=(20, 21)):
     """A CT and a mask of box-shaped vertebrae with arches, in VerSe labels."""
     hu = np.full((90, 60, 60), 40, dtype=np.int16)
