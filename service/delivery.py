@@ -40,6 +40,7 @@ _OUTPUT_OF_KIND = {
     "sr": "sr",
     "narrative": "sr",
     "overview": "overview",
+    "closeup": "overview",
     "pdf": "pdf",
     "key_images": "key_images",
 }

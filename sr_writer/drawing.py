@@ -57,6 +57,22 @@ class Page:
             **style,  # type: ignore[arg-type]  # ha, va, weight
         )
 
+    def label(self, position: tuple[float, float], words: str, size: float, colour: str) -> None:
+        """Write bold text centred on a point of a picture, on a dark patch."""
+        x, y = position
+        self.figure.text(
+            x / self.width,
+            1 - y / self.height,
+            words,
+            fontsize=size * _POINTS_PER_PIXEL,
+            color=colour,
+            family=_FONT,
+            weight="bold",
+            ha="center",
+            va="center",
+            bbox={"facecolor": BACKGROUND, "alpha": 0.72, "edgecolor": "none", "pad": 2.0},
+        )
+
     def paragraph(
         self, position: tuple[float, float], words: str, characters: int, size: float, colour: str
     ) -> float:

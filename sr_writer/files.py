@@ -53,7 +53,7 @@ def write_findings(findings: Findings, written: tuple[WrittenObject, ...], out: 
     findings = replace(
         findings,
         outputs={
-            item.kind: OutputReference(
+            _output_name(item): OutputReference(
                 item.SOPClassUID, item.SOPInstanceUID, item.SeriesInstanceUID, item.path.name
             )
             for item in written
@@ -64,6 +64,11 @@ def write_findings(findings: Findings, written: tuple[WrittenObject, ...], out: 
     table = features_csv(findings).encode()
     write_atomically(out / "features.csv", lambda file: file.write(table))
     return findings
+
+
+def _output_name(item: WrittenObject) -> str:
+    """Kind, or for the close-ups, of which there can be several, ``closeup-L2``."""
+    return item.path.name.partition(".")[0] if item.kind == "closeup" else item.kind
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:

@@ -9,13 +9,19 @@ from sr_writer import codes, wording
 from sr_writer.content_items import CONTAINS, container_item, image_item, text_item
 from sr_writer.instance import ResultContext, new_instance
 from sr_writer.provenance import KEY_IMAGES
-from sr_writer.references import evidence_sequence, slice_instance, slice_reference
+from sr_writer.references import (
+    evidence_sequence,
+    instance_reference,
+    slice_instance,
+    slice_reference,
+    sop_reference,
+)
 from sr_writer.sr import observer_items
 from sr_writer.vertebra_group import centre_slice
 
 
-def build_key_images(volume: CTVolume, context: ResultContext) -> Dataset:
-    """Return the selection of the slices on which flagged bodies are centred.
+def build_key_images(volume: CTVolume, close_ups: list[Dataset], context: ResultContext) -> Dataset:
+    """Return the selection of the slices on which flagged bodies are centred, and of close-ups.
 
     `context.findings.flagged` has at least one entry.
     """
@@ -26,6 +32,10 @@ def build_key_images(volume: CTVolume, context: ResultContext) -> Dataset:
         *observer_items(context),
         text_item(CONTAINS, codes.KEY_OBJECT_DESCRIPTION, description),
         *(image_item(CONTAINS, None, slice_reference(volume.source, k)) for k in slices),
+        *(
+            image_item(CONTAINS, None, sop_reference(str(ds.SOPClassUID), str(ds.SOPInstanceUID)))
+            for ds in close_ups
+        ),
     ]
     ds = new_instance(KEY_IMAGES, context)
     root = container_item(CONTAINS, codes.OF_INTEREST, children, "2010")
@@ -33,5 +43,6 @@ def build_key_images(volume: CTVolume, context: ResultContext) -> Dataset:
     ds.update(root)
     ds.ReferencedPerformedProcedureStepSequence = []
     references = [slice_instance(volume.source, k) for k in slices]
+    references += [instance_reference(close_up) for close_up in close_ups]
     ds.CurrentRequestedProcedureEvidenceSequence = evidence_sequence(references)
     return ds

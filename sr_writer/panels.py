@@ -75,8 +75,8 @@ def draw_panels(page: Page, box: Box, panels: Panels, findings: Findings) -> Non
     flagged = frozenset(int(vertebra.level) for vertebra in findings.flagged)
     for sheet, place in ((panels.sagittal, first), (panels.coronal, second)):
         _draw_sheet(page, place, sheet, colours, flagged)
-        _draw_letters(page, place, sheet.plane.letters)
-    _draw_scale_bar(
+        draw_letters(page, place, sheet.plane.letters)
+    draw_scale_bar(
         page, first, panels.sagittal.pixel_mm * panels.sagittal.hu.shape[0] / first.height
     )
     _draw_names(page, (first, second), panels.sagittal, findings.vertebrae, colours)
@@ -141,7 +141,8 @@ def _outline(mask: npt.NDArray[np.bool_]) -> list[npt.NDArray[np.float64]]:
     return [np.asarray(line, dtype=np.float64) + offset for line in lines]
 
 
-def _draw_letters(page: Page, place: Box, letters: tuple[str, str]) -> None:
+def draw_letters(page: Page, place: Box, letters: tuple[str, str]) -> None:
+    """Name the four edges of a view: H above, F below, `letters` left and right."""
     above, below = place.top - 11, place.top + place.height + 11
     middle, right = place.left + place.width / 2, place.left + place.width
     style = {"va": "center", "weight": "bold"}
@@ -152,7 +153,8 @@ def _draw_letters(page: Page, place: Box, letters: tuple[str, str]) -> None:
         page.text((right, y), letters[1], 15, MUTED, ha="right", **style)
 
 
-def _draw_scale_bar(page: Page, place: Box, mm_per_pixel: float) -> None:
+def draw_scale_bar(page: Page, place: Box, mm_per_pixel: float) -> None:
+    """Draw a bar of 20 or 50 mm in the lower left corner of a view."""
     length_mm = 50 if 50 / mm_per_pixel < 0.45 * place.width else 20
     length = length_mm / mm_per_pixel
     left, y = place.left + 10, place.top + place.height - 14

@@ -29,6 +29,8 @@ class ObjectKind:
         As in `WrittenObject.kind` and ``findings.outputs``.
     ordinal
         Last digit of the Series Number.
+    part
+        Which of several objects of one kind and series this is; empty where there is one.
     """
 
     name: str
@@ -37,6 +39,7 @@ class ObjectKind:
     SeriesDescription: str
     ordinal: int
     file: str
+    part: str = ""
 
 
 SEG = ObjectKind(
@@ -61,6 +64,14 @@ KEY_IMAGES = ObjectKind(
     "key_images", "1.2.840.10008.5.1.4.1.1.88.59", "KO", "Flagged vertebrae", 6,
     "key-images.ko.dcm",
 )  # fmt: skip
+
+
+def close_up_kind(level: str) -> ObjectKind:
+    """Kind of the close-up of one level; the close-ups of a result share a series."""
+    return ObjectKind(
+        "closeup", OVERVIEW.SOPClassUID, "OT", "Flagged vertebrae close-up", 7,
+        f"closeup-{level}.sc.dcm", level,
+    )  # fmt: skip
 
 
 class ResultUIDs:
@@ -90,10 +101,11 @@ class ResultUIDs:
 
     def instance(self, kind: ObjectKind) -> str:
         """SOP Instance UID of one object."""
-        return derived_uid(self._root, self._result, "instance", kind.name)
+        parts = (kind.name, kind.part) if kind.part else (kind.name,)
+        return derived_uid(self._root, self._result, "instance", *parts)
 
     def series(self, kind: ObjectKind) -> str:
-        """Series Instance UID of one object; every object has its own series."""
+        """Series Instance UID of a kind of object; every kind has its own series."""
         return derived_uid(self._root, self._result, "series", kind.name)
 
     def tracking(self, structure: str) -> str:

@@ -19,6 +19,7 @@ from sr_writer.errors import VerificationFailed
 from sr_writer.files import WrittenObject
 from sr_writer.findings_schema import Findings
 from sr_writer.headers import read_header
+from sr_writer.secondary_capture import close_up_comment
 from sr_writer.verify_seg import verify_seg
 from sr_writer.verify_sr import verify_sr
 
@@ -41,20 +42,24 @@ def verify_outputs(
     VerificationFailed
         At the first difference: the objects must not be sent.
     """
-    objects = {item.kind: _read(item) for item in written}
+    read = [(item, _read(item)) for item in written]
     if not written:
         return
     patient = read_header(volume.source.frames[0].path)
-    for item in written:
+    for item, ds in read:
         with _complete(item.kind):
-            _verify_identity(objects[item.kind], item, volume)
-            _verify_patient(objects[item.kind], item.kind, patient)
+            _verify_identity(ds, item, volume)
+            _verify_patient(ds, item.kind, patient)
+    close_ups = [ds for item, ds in read if item.kind == "closeup"]
+    with _complete("closeup"):
+        _verify_close_ups(close_ups, findings)
+    objects = {item.kind: ds for item, ds in read if item.kind != "closeup"}
     _verify_contents(objects, findings, volume, segmentation)
     known = {frame.SOPInstanceUID for frame in volume.source.frames}
     known |= {item.SOPInstanceUID for item in written}
-    for kind, ds in objects.items():
-        with _complete(kind):
-            _verify_references(kind, ds, known)
+    for item, ds in read:
+        with _complete(item.kind):
+            _verify_references(item.kind, ds, known)
 
 
 def _verify_contents(
@@ -69,7 +74,7 @@ def _verify_contents(
             verify_sr(objects["sr"], findings, volume, segments)
     if "overview" in objects:
         with _complete("overview"):
-            _verify_picture(objects["overview"])
+            _verify_picture(objects["overview"], "overview")
     if "pdf" in objects:
         with _complete("pdf"):
             _verify_pdf(objects["pdf"])
@@ -113,12 +118,20 @@ def _verify_patient(ds: Dataset, kind: str, source: Dataset) -> None:
             raise VerificationFailed(kind, f"{keyword} is not that of the source")
 
 
-def _verify_picture(ds: Dataset) -> None:
+def _verify_picture(ds: Dataset, kind: str) -> None:
     expected = int(ds.Rows) * int(ds.Columns) * 3
     if len(ds.PixelData) not in (expected, expected + expected % 2):
-        raise VerificationFailed(
-            "overview", f"{len(ds.PixelData)} bytes of pixels, expected {expected}"
-        )
+        raise VerificationFailed(kind, f"{len(ds.PixelData)} bytes of pixels, expected {expected}")
+
+
+def _verify_close_ups(close_ups: list[Dataset], findings: Findings) -> None:
+    """Each is of another flagged level and says that level's own finding."""
+    open_comments = [close_up_comment(vertebra) for vertebra in findings.flagged]
+    for ds in close_ups:
+        _verify_picture(ds, "closeup")
+        if str(ds.ImageComments) not in open_comments:
+            raise VerificationFailed("closeup", "shows a level or finding that is not flagged")
+        open_comments.remove(str(ds.ImageComments))
 
 
 def _verify_pdf(ds: Dataset) -> None:

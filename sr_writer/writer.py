@@ -10,10 +10,12 @@ from pydicom.dataset import Dataset
 from inference.nifti import save_labels
 from inference.report import Segmentation
 from inference.volume import CTVolume
+from sr_writer.closeup import draw_close_up
+from sr_writer.closeup_view import close_up
 from sr_writer.drawing import RGBArray
 from sr_writer.encapsulated_pdf import build_encapsulated_pdf
 from sr_writer.files import WrittenObject, save_object, save_picture, write_findings
-from sr_writer.findings_schema import Findings
+from sr_writer.findings_schema import Findings, VertebraFindings
 from sr_writer.headers import SourceHeaders
 from sr_writer.instance import ResultContext
 from sr_writer.key_images import build_key_images
@@ -21,9 +23,18 @@ from sr_writer.narrative import build_narrative
 from sr_writer.overview import draw_overview, draw_views
 from sr_writer.panels import make_panels
 from sr_writer.pdf import render_pdf
-from sr_writer.provenance import KEY_IMAGES, NARRATIVE, OVERVIEW, PDF, SR, ObjectKind, ResultUIDs
+from sr_writer.provenance import (
+    KEY_IMAGES,
+    NARRATIVE,
+    OVERVIEW,
+    PDF,
+    SR,
+    ObjectKind,
+    ResultUIDs,
+    close_up_kind,
+)
 from sr_writer.references import slice_instance
-from sr_writer.secondary_capture import build_secondary_capture
+from sr_writer.secondary_capture import build_close_up, build_secondary_capture
 from sr_writer.seg import build_seg, seg_kind, segments_of
 from sr_writer.settings import WriterSettings
 from sr_writer.sr import build_sr
@@ -38,6 +49,7 @@ class Pictures:
 
     overview: RGBArray | None
     views: RGBArray | None
+    close_ups: tuple[tuple[VertebraFindings, RGBArray], ...] = ()
 
 
 def write_outputs(
@@ -75,10 +87,11 @@ def write_outputs(
         header = headers.common
         context = ResultContext(findings, settings, uids, header, settings.created_at)
         objects = _measured_objects(volume, segmentation, headers, context)
-        if pictures.overview is not None:
-            objects.append((OVERVIEW, build_secondary_capture(pictures.overview, context)))
+        objects += _picture_objects(pictures, volume, context)
     if pictures.overview is not None:
         save_picture(pictures.overview, out / "overview.png")
+    for vertebra, picture in pictures.close_ups:
+        save_picture(picture, out / f"closeup-{vertebra.label}.png")
     if pictures.views is not None:
         document = render_pdf(findings, pictures.views, header, settings.created_at)
         (out / "report.pdf").write_bytes(document)
@@ -99,7 +112,31 @@ def _draw(
     return Pictures(
         draw_overview(findings, panels) if "overview" in wanted else None,
         draw_views(findings, panels) if "pdf" in wanted else None,
+        _draw_close_ups(findings, volume, segmentation) if "overview" in wanted else (),
     )
+
+
+def _draw_close_ups(
+    findings: Findings, volume: CTVolume, segmentation: Segmentation
+) -> tuple[tuple[VertebraFindings, RGBArray], ...]:
+    views = [close_up(v, findings, volume, segmentation) for v in findings.flagged]
+    return tuple((view.vertebra, draw_close_up(view, findings)) for view in views if view)
+
+
+def _picture_objects(
+    pictures: Pictures, volume: CTVolume, context: ResultContext
+) -> list[BuiltObject]:
+    """Return overview and close-ups, then the key images, which refer to the close-ups."""
+    objects: list[BuiltObject] = []
+    if pictures.overview is not None:
+        objects.append((OVERVIEW, build_secondary_capture(pictures.overview, context)))
+    for vertebra, picture in pictures.close_ups:
+        close_up_object = build_close_up(picture, vertebra, context)
+        objects.append((close_up_kind(vertebra.label), close_up_object))
+    if "key_images" in context.settings.outputs and context.findings.flagged:
+        close_ups = [ds for kind, ds in objects if kind is not OVERVIEW]
+        objects.append((KEY_IMAGES, build_key_images(volume, close_ups, context)))
+    return objects
 
 
 def _measured_objects(
@@ -118,6 +155,4 @@ def _measured_objects(
         slices = sorted({centre_slice(v, volume) for v in context.findings.vertebrae})
         references = [slice_instance(volume.source, k) for k in slices or [0]]
         objects.append((NARRATIVE, build_narrative(references, context)))
-    if "key_images" in outputs and context.findings.flagged:
-        objects.append((KEY_IMAGES, build_key_images(volume, context)))
     return objects

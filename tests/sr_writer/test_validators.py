@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-KINDS = ("seg", "sr", "narrative", "overview", "pdf", "key_images")
+KINDS = ("seg", "sr", "narrative", "overview", "closeup", "pdf", "key_images")
 
 
 def needs(program):

@@ -21,11 +21,11 @@ from texture.report import PresetIdentity, SpineDensity, TextureReport
 
 DICOM_FILES = {
     "vertebrae.seg.dcm", "report.sr.dcm", "narrative.sr.dcm", "overview.sc.dcm",
-    "report.pdf.dcm", "key-images.ko.dcm",
+    "report.pdf.dcm", "key-images.ko.dcm", "closeup-L1.sc.dcm",
 }  # fmt: skip
 OTHER_FILES = {
     "findings.json", "features.csv", "segmentation.nii.gz", "bodies.nii.gz", "overview.png",
-    "report.pdf",
+    "closeup-L1.png", "report.pdf",
 }  # fmt: skip
 
 
@@ -88,7 +88,7 @@ def test_only_configured_outputs_are_written(make_case, settings, tmp_path):
     write_outputs(case.findings, case.volume, case.segmentation, out, chosen)
     assert {p.name for p in out.iterdir()} == {
         "findings.json", "features.csv", "segmentation.nii.gz", "bodies.nii.gz", "overview.png",
-        "overview.sc.dcm",
+        "overview.sc.dcm", "closeup-L1.png", "closeup-L1.sc.dcm",
     }  # fmt: skip
 
 
@@ -111,7 +111,7 @@ def test_nifti_input_gets_no_dicom_objects_and_says_so(make_case, settings, tmp_
     findings = reassembled(case, volume)
     out = tmp_path / "out"
     assert write_outputs(findings, volume, case.segmentation, out, settings) == ()
-    assert {p.name for p in out.iterdir()} == OTHER_FILES
+    assert {p.name for p in out.iterdir()} == OTHER_FILES - {"closeup-L1.png"}
     document = json.loads((out / "findings.json").read_text())
     assert "no_dicom_source" in {warning["code"] for warning in document["warnings"]}
     assert document["outputs"] == {}
@@ -121,7 +121,8 @@ def test_findings_file_reloads_and_names_the_outputs(full_result):
     document = json.loads((full_result.out / "findings.json").read_text())
     assert Findings.from_json(document).to_json() == document
     assert {kind: o["sop_instance_uid"] for kind, o in document["outputs"].items()} == {
-        item.kind: item.SOPInstanceUID for item in full_result.written
+        "closeup-L1" if item.kind == "closeup" else item.kind: item.SOPInstanceUID
+        for item in full_result.written
     }
 
 
