@@ -34,7 +34,11 @@ from inference.training.warp import (
 )
 
 FAR_MM = 12.7
-_NEAR_SPINE_PROBABILITY = 0.72
+_NEAR_SPINE_PROBABILITY = 0.5
+_OTHER_BONE_PROBABILITY = 0.28
+_OTHER_BONE_TRIES = 600
+"""Hips, femurs and shoulders are what the network most often takes for vertebrae."""
+
 _COLLAPSE_PROBABILITY = 0.25
 _BODY_TO_PITCH = 0.72
 """Share of the distance between neighbouring centres that is bone, the rest being disc."""
@@ -95,13 +99,19 @@ def random_geometry(
 def _random_centre(
     source: LabelSource, rng: np.random.Generator
 ) -> tuple[npt.NDArray[np.float64], int | None]:
-    near = rng.random() < _NEAR_SPINE_PROBABILITY or source.surroundings is None
-    if near and source.centres:
+    """Centre in mm, and the label it lies near: at the spine, in other bone, or anywhere."""
+    chance = rng.random()
+    if source.centres and (chance < _NEAR_SPINE_PROBABILITY or source.surroundings is None):
         label = int(rng.choice(sorted(source.centres)))
         spread = rng.normal(0.0, (16.0, 18.0, 26.0))
         return source.centres[label] * source.spacing_mm + spread, label
-    extent = np.array(source.classes.shape) * source.spacing_mm
-    return rng.uniform(0.08, 0.92, 3) * extent, None
+    shape = np.array(source.classes.shape)
+    if chance < _NEAR_SPINE_PROBABILITY + _OTHER_BONE_PROBABILITY:
+        drawn = rng.integers(0, shape, (_OTHER_BONE_TRIES, 3))
+        bone = np.flatnonzero(source.classes[tuple(drawn.T)] == Tissue.OTHER_BONE)
+        if bone.size:
+            return drawn[bone[0]] * source.spacing_mm, None
+    return rng.uniform(0.08, 0.92, 3) * shape * source.spacing_mm, None
 
 
 def _fracture(

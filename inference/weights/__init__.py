@@ -36,9 +36,9 @@ class WeightsFile:
 
 RELEASED = WeightsFile(
     path=Path(__file__).with_name("spinenode-2mm.safetensors"),
-    sha256="9c7ebfefcd51916b2d29312c53d05dfc7247398b0f4a21dd6e3f9ad71ad3bbf4",
+    sha256="6a6126f836cdf106057a3de23f309278dcaa6aba148870f653974bfa14f7b67c",
     name="spinenode-2mm",
-    version="0.1.0",
+    version="0.2.0",
 )
 """The weights this version ships; licence CC BY-SA 4.0 (see the model card)."""
 
