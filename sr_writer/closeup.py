@@ -73,7 +73,7 @@ def _draw_heights(page: Page, place: Box, lines: tuple[HeightLine, ...]) -> None
         for y in (top, bottom):
             page.line((x - 9, y), (x + 9, y), palette.YELLOW, _LINE)
         words = f"{line.name[0].upper()}\n{line.height_mm:.1f} mm"
-        page.label((x, row), words, 15, palette.YELLOW)
+        page.label((x, row), words, 14, palette.YELLOW)
 
 
 def _draw_words(page: Page, view: CloseUp, findings: Findings) -> None:

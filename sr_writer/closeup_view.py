@@ -31,7 +31,7 @@ FloatArray = npt.NDArray[np.float64]
 SAMPLES = 320
 """Pixels along each side of a section."""
 
-_DEPTHS_SHOWN = 2.8
+_DEPTHS_SHOWN = 2.6
 """Side of a section in anteroposterior depths of the body."""
 _SIDE_RANGE_MM = (45.0, 120.0)
 _USUAL_DEPTH_MM = 30.0

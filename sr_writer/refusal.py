@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -45,8 +46,10 @@ def write_not_analysable(
     """
     out.mkdir(parents=True, exist_ok=True)
     settings = replace(settings, created=settings.created_at)
+    header = _first_header(source_path, ResultUIDs(findings, settings))
+    if header is not None:
+        findings = _identified(findings, header)
     uids = ResultUIDs(findings, settings)
-    header = _first_header(source_path, uids)
     objects = _write_pictures(findings, header, out, settings)
     if header is not None and "sr" in settings.outputs:
         context = ResultContext(findings, settings, uids, header, settings.created_at)
@@ -59,6 +62,24 @@ def write_not_analysable(
     written = tuple(save_object(kind, ds, out) for kind, ds in objects)
     write_findings(findings, written, out)
     return written
+
+
+def _identified(findings: Findings, header: Dataset) -> Findings:
+    """Name the refused series, so that no two refusals share a UID.
+
+    A series may be refused before it became a volume: then `findings` does not know the source,
+    and every refusal of every patient would have the same digest.
+    """
+    series = str(header.SeriesInstanceUID)
+    reasons = (f"{reason.code} {reason.text}" for reason in findings.reasons)
+    parts = (findings.source.digest, series, str(header.get("SOPInstanceUID", "")), *reasons)
+    source = replace(
+        findings.source,
+        study_instance_uid=str(header.StudyInstanceUID),
+        series_instance_uid=series,
+        digest=hashlib.sha256("\x1f".join(parts).encode()).hexdigest(),
+    )
+    return replace(findings, source=source)
 
 
 def _write_pictures(

@@ -73,7 +73,7 @@ def build_seg(
         warnings.simplefilter("ignore", UserWarning)
         seg = hd.seg.Segmentation(
             source_images=sources,
-            pixel_array=lookup[mask],
+            pixel_array=_numbered(mask, lookup),
             segmentation_type="LABELMAP" if kind is LABELMAP_SEG else "BINARY",
             segment_descriptions=[_description(segment, context) for segment in segments],
             series_instance_uid=context.uids.series(kind),
@@ -93,6 +93,20 @@ def build_seg(
     stamp(seg, kind, context)
     _derive_dimension_uids(seg, context.uids.dimension_organization())
     return seg
+
+
+def _numbered(mask: LabelArray, lookup: npt.NDArray[np.uint8]) -> LabelArray:
+    """Segment numbers for labels; looked up only where the spine is, for most of a CT is not."""
+    rows = np.flatnonzero(mask.max(axis=(0, 2)))
+    columns = np.flatnonzero(mask[:, rows[0] : rows[-1] + 1].max(axis=(0, 1)))
+    spine = (
+        slice(None),
+        slice(int(rows[0]), int(rows[-1]) + 1),
+        slice(int(columns[0]), int(columns[-1]) + 1),
+    )
+    numbered = np.zeros_like(mask)
+    numbered[spine] = lookup[mask[spine]]
+    return numbered
 
 
 def _rank(label: int) -> int:
