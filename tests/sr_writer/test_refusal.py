@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pydicom
 import pytest
+from pydicom.uid import generate_uid
 
 from inference.volume import Notice
 from sr_writer import SoftwareIdentity, not_analysable, write_not_analysable
@@ -72,3 +73,25 @@ def test_refusal_and_later_analysis_do_not_share_uids(refusal, settings, tmp_pat
     refused = write_not_analysable(findings, case.folder, tmp_path / "a", chosen)
     analysed = write_outputs(case.findings, case.volume, case.segmentation, tmp_path / "b", chosen)
     assert not {i.SOPInstanceUID for i in refused} & {i.SOPInstanceUID for i in analysed}
+
+
+def test_refusals_of_two_series_that_never_became_volumes_share_no_uid(
+    make_case, settings, tmp_path
+):
+    """The geometry gate refused both for the same reason, so only the headers tell them apart."""
+    findings = not_analysable(None, (REASON,), SoftwareIdentity("spinenode", "0.1.0"))
+    uids = []
+    for name in ("one", "two"):
+        path = tmp_path / f"{name}.dcm"
+        ds = pydicom.dcmread(make_case().volume.source.frames[0].path)
+        ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+        ds.StudyInstanceUID, ds.SeriesInstanceUID = generate_uid(), generate_uid()
+        ds.save_as(path)
+        once, again = (
+            write_not_analysable(findings, path, tmp_path / name / run, settings)
+            for run in ("a", "b")
+        )
+        assert [o.SOPInstanceUID for o in once] == [o.SOPInstanceUID for o in again]
+        uids += [pydicom.dcmread(o.path).SOPInstanceUID for o in once]
+        uids += [pydicom.dcmread(o.path).SeriesInstanceUID for o in once]
+    assert len(set(uids)) == len(uids)
