@@ -218,8 +218,10 @@ def test_agreement_of_a_perfect_prediction():
     classes = np.where(labels == 26, 3, np.where(bodies, 1, np.where(labels > 0, 2, 0)))
     probabilities = np.moveaxis(np.eye(len(Tissue), dtype=np.float32)[classes], -1, 0)
     level = np.full(labels.shape, 21.4, dtype=np.float32)
-    prediction = VoxelPrediction(probabilities, np.zeros((3, *labels.shape), np.float32), level)
-    found = agreement(prediction, labels, bodies, np.ones(labels.shape, dtype=bool))
+    everywhere = np.ones(labels.shape, dtype=bool)
+    offsets = np.zeros((3, *labels.shape), np.float32)
+    prediction = VoxelPrediction(probabilities, offsets, level, everywhere)
+    found = agreement(prediction, labels, bodies, everywhere)
     for name in ("vertebra", "body", "posterior", "sacrum", "precision", "recall"):
         assert found[name] == 1.0
     assert found["level_error"] == pytest.approx(0.4, abs=1e-5)
