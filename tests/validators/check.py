@@ -49,9 +49,10 @@ def _checks(objects: ObjectSet, readers: Path, scratch: Path) -> Iterator[Result
     yield read_back.highdicom_seg(objects)
     yield read_back.highdicom_sr(objects)
     yield read_back.dcmqi_sr(objects, readers, scratch)
-    if objects.name == "label map":
-        return
     yield read_back.dcmqi_seg(objects, readers, scratch)
+    if objects.name == "label map":
+        # pydicom-seg does not know the SOP class
+        return
     yield read_back.pydicom_seg(objects, readers, scratch)
     if objects.name == "one vertebra":
         # with more vertebrae it runs out of memory

@@ -49,11 +49,13 @@ def dcmqi_seg(objects: ObjectSet, programs: Path, scratch: Path) -> Result:
         return Result("dcmqi segimage2itkimage", objects.name, "SEG", "", (error,))
     described = json.loads((scratch / "seg-meta.json").read_text())["segmentAttributes"]
     found = {}
-    for number, attributes in enumerate(described, start=1):
+    for number, group in enumerate(described, start=1):
         image = nib.load(scratch / f"seg-{number}.nii.gz")
-        ijk = np.argwhere(np.asarray(image.dataobj) != 0)
-        ras = nib.affines.apply_affine(image.affine, ijk)
-        found[attributes[0]["SegmentLabel"]] = _indices(objects, ras * (-1, -1, 1))
+        values = np.asarray(image.dataobj)
+        for attributes in group:
+            ijk = np.argwhere(values == attributes["labelID"])
+            ras = nib.affines.apply_affine(image.affine, ijk)
+            found[attributes["SegmentLabel"]] = _indices(objects, ras * (-1, -1, 1))
     return _compared("dcmqi segimage2itkimage", objects, found)
 
 
