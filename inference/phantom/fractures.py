@@ -31,6 +31,8 @@ healthy vertebrae differ by less."""
 class Fracture:
     """A requested fracture: level, type (wedge, biconcave, crush) and height loss (0 to 1).
 
+    A loss of 0 leaves the body as it is.
+
     Raises
     ------
     InvalidPhantom
@@ -44,7 +46,7 @@ class Fracture:
     def __post_init__(self) -> None:
         if self.type not in FRACTURE_TYPES:
             raise InvalidPhantom(f"fracture type {self.type!r} is not one of {FRACTURE_TYPES}")
-        if not 0 < self.loss <= LARGEST_LOSS:
+        if not 0 <= self.loss <= LARGEST_LOSS:
             raise InvalidPhantom(f"fracture loss {self.loss} is not within 0 to {LARGEST_LOSS}")
 
 
@@ -74,7 +76,7 @@ def fractured_heights(
 
     `reference` names the levels whose healthy heights a crush is measured against.
     """
-    wanted = {fracture.level: fracture for fracture in fractures}
+    wanted = {fracture.level: fracture for fracture in fractures if fracture.loss > 0}
     carried = [wanted.get(level) for level in levels]
     healthy = {
         level: height.posterior
@@ -123,10 +125,15 @@ def expected_posterior(level: VertebraLevel, healthy: dict[VertebraLevel, float]
     return healthy[upper] * (1 - weight) + healthy[lower] * weight
 
 
-def height_loss(heights: Heights, expected: float | None) -> float:
-    """Height loss of one body, 0 to 1; `expected` is the neighbours' posterior height."""
+def height_loss(
+    heights: Heights, expected: float | None, tolerance: float = POSTERIOR_TOLERANCE
+) -> float:
+    """Height loss of one body, 0 to 1; `expected` is the neighbours' posterior height.
+
+    Of a body that is known to be crushed, `tolerance` is 0: no healthy variation to allow for.
+    """
     reference = heights.posterior
-    if expected is not None and heights.posterior < expected * (1 - POSTERIOR_TOLERANCE):
+    if expected is not None and heights.posterior < expected * (1 - tolerance):
         reference = expected
     smallest = min(heights.anterior, heights.middle, heights.posterior)
     return max(0.0, 1 - smallest / reference)

@@ -87,7 +87,7 @@ def _entry(
     if vertebra.fracture is not None and vertebra.fracture.type == "crush":
         # only a crush lowers the posterior wall; all other bodies are their own reference
         expected = expected_posterior(vertebra.level, healthy)
-    loss = height_loss(heights, expected)
+    loss = height_loss(heights, expected, tolerance=0.0)
     number = grade(loss)
     entry["heights_mm"] = {name: round(value, 3) for name, value in vars(heights).items()}
     entry["height_loss"] = round(loss, 4)

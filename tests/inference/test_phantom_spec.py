@@ -6,6 +6,7 @@ import pytest
 
 from inference.anatomy import VertebraLevel
 from inference.phantom.errors import InvalidPhantom
+from inference.phantom.layout import field_of_view, phantom_anatomy
 from inference.phantom.spec import (
     PhantomSpec,
     demo_spec,
@@ -14,6 +15,7 @@ from inference.phantom.spec import (
     parse_levels,
     parse_spacing,
 )
+from inference.phantom.truth import truth
 
 
 def test_levels_are_read_from_head_to_foot() -> None:
@@ -77,7 +79,7 @@ def test_wrong_spacing_is_refused(text: str) -> None:
         ({"levels": ()}, "levels"),
         ({"fractures": (parse_fracture("T3:wedge:0.3"),)}, "T3"),
         ({"fractures": (parse_fracture("L1:wedge:0.3"),) * 2}, "twice"),
-        ({"fractures": (parse_fracture("L1:crush:0.1"),)}, "crush"),
+        ({"levels": (VertebraLevel.L1,), "fractures": (parse_fracture("L1:crush:0.1"),)}, "crush"),
     ],
 )
 def test_a_wrong_spec_is_refused_by_its_value(changes: dict[str, object], named: str) -> None:
@@ -88,3 +90,30 @@ def test_a_wrong_spec_is_refused_by_its_value(changes: dict[str, object], named:
 def test_the_demo_shows_a_grade_2_wedge() -> None:
     (fracture,) = demo_spec().fractures
     assert (fracture.type, 0.25 <= fracture.loss < 0.40) == ("wedge", True)
+
+
+def known(text: str) -> dict[str, object]:
+    """What the truth says of the fractured level."""
+    spec = PhantomSpec(seed=2, fractures=(parse_fracture(text),))
+    anatomy = phantom_anatomy(spec)
+    rows = truth(spec, anatomy, *field_of_view(spec, anatomy))["vertebrae"]
+    return next(row for row in rows if row["label"] == text.split(":", maxsplit=1)[0])
+
+
+@pytest.mark.parametrize("loss", [0.03, 0.1, 0.19])
+def test_a_small_crush_lowers_the_body_and_is_no_fracture(loss: float) -> None:
+    """Lower all over, by the asked share of what the neighbours let expect."""
+    small, healthy = known(f"L3:crush:{loss}"), known("L3:crush:0")
+    assert small["height_loss"] == pytest.approx(loss, abs=0.01)
+    assert small["genant"] == {"grade": 0, "type": "none"}
+    assert small["fractured"] is False
+    lower, usual = small["heights_mm"], healthy["heights_mm"]
+    assert lower["posterior"] < usual["posterior"]  # type: ignore[index]
+
+
+@pytest.mark.parametrize("kind", ["wedge", "biconcave", "crush"])
+def test_a_loss_of_nothing_is_the_healthy_vertebra(kind: str) -> None:
+    spec = PhantomSpec(seed=2)
+    anatomy = phantom_anatomy(spec)
+    rows = truth(spec, anatomy, *field_of_view(spec, anatomy))["vertebrae"]
+    assert known(f"L3:{kind}:0") == next(row for row in rows if row["label"] == "L3")
