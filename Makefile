@@ -38,8 +38,23 @@ test-viewers: setup
 validate-dicom: setup
 	bash tests/validators/run.sh
 
+# Data and benchmarks that need arguments say so in their own help.
 bench: setup
-	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	$(BIN)/python -m benchmarks.texture
+	$(BIN)/python -m benchmarks.outputs
+	$(BIN)/python -m benchmarks.fracture --patients 10
+
+# DATA: a folder of label maps as the model card lists them; INIT: weights to start from.
+DATA ?= ../shared/data
+INIT ?= inference/weights/spinenode-2mm.safetensors
+train: setup
+	$(BIN)/python -m inference.training --config inference/training/released.yaml \
+		--data $(DATA) --out training-runs/released --init $(INIT) \
+		--export training-runs/released/spinenode-2mm.safetensors
+
+train-smoke: setup
+	$(BIN)/python -m inference.training --config inference/training/smoke.yaml \
+		--out training-runs/smoke
 
 wheel: setup
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

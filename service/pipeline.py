@@ -23,8 +23,19 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
+from pydicom import dcmread
+from pydicom.errors import InvalidDicomError
+
 import texture
-from inference import CTVolume, NotAnalysable, Notice, Segmentation, SpineReport, UnreadableInput
+from inference import (
+    CTVolume,
+    NotAnalysable,
+    Notice,
+    Segmentation,
+    SourceSeries,
+    SpineReport,
+    UnreadableInput,
+)
 from inference.analysis import measure_segmentation, segmentation_from_labels
 from inference.loading import load_dicom, load_files
 from inference.nifti import load_labels, load_nifti
@@ -44,6 +55,7 @@ from sr_writer import (
 
 Progress = Callable[[str, float], None]
 _TIMING_NAMES = {"assemble": "load"}
+_IDENTITY = ("StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID", "FrameOfReferenceUID")
 _NIFTI_SUFFIXES = (".nii", ".nii.gz")
 
 
@@ -100,10 +112,14 @@ class Analysis:
         """Everything to be said, rounded once."""
         reasons = self.workspace.reasons()
         if reasons:
-            return not_analysable(
-                self.volume.source if "volume" in self.__dict__ else None, reasons, SOFTWARE
-            )
+            return not_analysable(self._known_source(), reasons, SOFTWARE)
         return assemble(self.volume, self.report, self.workspace.texture(), SOFTWARE)
+
+    def _known_source(self) -> SourceSeries:
+        """The series as far as it is known, also where no volume could be made of it."""
+        if "volume" in self.__dict__:
+            return self.volume.source
+        return source_of_header(_first_file(self.request.files))
 
     def _measuring(self, step: Callable[[], None]) -> None:
         """Run a step that may find the series not analysable."""
@@ -193,6 +209,18 @@ def read_volume(files: tuple[Path, ...]) -> CTVolume:
     if not path.exists():
         raise UnreadableInput(f"{path.name}: no longer there")
     return load_nifti(path) if path.name.endswith(_NIFTI_SUFFIXES) else load_dicom(path)
+
+
+def source_of_header(path: Path | None) -> SourceSeries:
+    """The identity of a series from one of its files; empty where no header can be read."""
+    if path is None:
+        return SourceSeries()
+    try:
+        header = dcmread(path, stop_before_pixels=True, specific_tags=list(_IDENTITY))
+    except (InvalidDicomError, OSError, ValueError):
+        return SourceSeries()
+    known = {keyword: str(header[keyword].value) for keyword in _IDENTITY if keyword in header}
+    return SourceSeries(**known)  # type: ignore[arg-type]  # the four are text
 
 
 def _first_file(files: tuple[Path, ...]) -> Path | None:

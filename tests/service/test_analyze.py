@@ -182,6 +182,9 @@ def test_understood_but_not_analysable_says_why_in_a_result(
     assert findings["status"] == "not_analysable"
     assert [reason["code"] for reason in findings["reasons"]] == [code_name]
     assert findings["vertebrae"] == []
+    source = pydicom.dcmread(next(series.iterdir()), stop_before_pixels=True)
+    assert findings["source"]["series_instance_uid"] == source.SeriesInstanceUID
+    assert findings["source"]["study_instance_uid"] == source.StudyInstanceUID
 
 
 def test_a_missing_slice(spinenode, series):
