@@ -6,7 +6,8 @@ between bodies and the network's own level number.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -104,10 +105,26 @@ def column_cues(prediction: VoxelPrediction, found: InstanceMap) -> ColumnCues:
     if not rows:
         return ColumnCues((), None, skull_above=False)
     return ColumnCues(
-        tuple(rows),
+        reaching_down(rows),
         sacrum_distance_mm(tissue, found.instances[-1]),
         _skull_above(tissue, found.instances[0]),
     )
+
+
+def reaching_down(rows: Sequence[VertebraCues]) -> tuple[VertebraCues, ...]:
+    """Rows whose iliac evidence goes on downwards as long as the view does.
+
+    The iliac wings lie beside every vertebra below their crest. Bone-bright structures that end
+    higher, such as kidneys full of contrast agent, are no ilium.
+    """
+    least = 1.0
+    kept: list[VertebraCues] = []
+    for row in reversed(rows):
+        if row.ilium is not None:
+            least = min(least, row.ilium)
+            row = replace(row, ilium=least)  # noqa: PLW2901 - the row as it counts from here
+        kept.append(row)
+    return tuple(reversed(kept))
 
 
 def rib_presence(
