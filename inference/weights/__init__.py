@@ -36,9 +36,9 @@ class WeightsFile:
 
 RELEASED = WeightsFile(
     path=Path(__file__).with_name("spinenode-2mm.safetensors"),
-    sha256="6a6126f836cdf106057a3de23f309278dcaa6aba148870f653974bfa14f7b67c",
+    sha256="19379e55bd60f3eb4cdf723e3cd4dff755034b81de04e7aecf861f20c7cc620c",
     name="spinenode-2mm",
-    version="0.2.0",
+    version="0.2.1",
 )
 """The weights this version ships; licence CC BY-SA 4.0 (see the model card)."""
 
