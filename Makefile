@@ -26,14 +26,13 @@ test: setup
 	$(BIN)/lint-imports
 	$(BIN)/coverage erase
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow" --cov --cov-report=
-
 	$(BIN)/coverage report
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow -s
 
-test-viewers: setup
-	bash tests/viewers/run.sh
+test-viewers:
+	@echo "test-viewers: driving OHIF against Orthanc is not part of this version" >&2; exit 1
 
 validate-dicom: setup
 	bash tests/validators/run.sh
