@@ -144,7 +144,7 @@ def interpret(path: Path, identity: FileIdentity, http_status: int, body: bytes)
         if outcome in (Outcome.SENT, Outcome.WARNING):
             outcome = Outcome.REFUSED
         return _result(path, identity, reason, outcome, f"HTTP {http_status}")
-    if http_status == 409 or FAILED_SOP_SEQUENCE in answer:
+    if http_status == 409 or _has_items(answer, FAILED_SOP_SEQUENCE):
         return _result(path, identity, None, Outcome.REFUSED, f"HTTP {http_status}")
     warning = _first_number(answer, REFERENCED_SOP_SEQUENCE, WARNING_REASON)
     if warning is not None:
@@ -161,6 +161,12 @@ def _json(body: bytes) -> dict[str, Any]:
     if isinstance(answer, list) and answer:
         answer = answer[0]
     return answer if isinstance(answer, dict) else {}
+
+
+def _has_items(answer: dict[str, Any], sequence: str) -> bool:
+    """Orthanc answers a stored instance with a Failed SOP Sequence without items."""
+    element = answer.get(sequence)
+    return bool(element.get("Value")) if isinstance(element, dict) else element is not None
 
 
 def _first_number(answer: dict[str, Any], sequence: str, tag: str) -> int | None:

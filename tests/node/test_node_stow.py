@@ -79,6 +79,8 @@ def failure(reason):
     ("answer", "outcome", "status"),
     [
         ((200, []), Outcome.SENT, 0),
+        ((200, {"00081198": {"vr": "SQ"}}), Outcome.SENT, 0),
+        ((200, {"00081198": {"vr": "SQ", "Value": [{}]}}), Outcome.REFUSED, None),
         (
             (202, {"00081199": {"Value": [{"00081196": {"Value": [0xB000]}}]}}),
             Outcome.WARNING,
