@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
-from inference.training.random_draws import Draws, blurred
+from inference.training.random_draws import Draws
 from inference.training.warp import GRID_MM
 
 _THICK_PROBABILITY = 0.45
@@ -18,12 +20,13 @@ def acquired(image: Tensor, draws: Draws) -> Tensor:
     Noise comes before the averaging of thick slices where the reconstruction is thick, as in a
     scanner: thick slices are quieter and their noise is correlated between 2 mm voxels.
     """
-    image = blurred(image, _point_spread(draws))
+    image = draws.blurred(image, _point_spread(draws))
     if draws.happens(0.4):
-        image = image + draws.between(0.2, 1.2) * (image - blurred(image, (0.8, 0.8, 0.8)))
+        image = image + draws.between(0.2, 1.2) * (image - draws.blurred(image, (0.8, 0.8, 0.8)))
     image = image + _noise(image.shape, draws)
     if draws.happens(_THICK_PROBABILITY):
-        image = thick_slices(image, draws.between(*_SLICE_MM), draws.between(0, 1))
+        slices = Slices(draws.between(*_SLICE_MM), draws.between(0, 1))
+        image = thick_slices(image, slices, draws.voxel_mm)
     if draws.happens(0.3):
         image = image + draws.field(image.shape, 40) * draws.between(3, 20)
     if draws.happens(0.2):
@@ -47,28 +50,26 @@ def _noise(shape: torch.Size, draws: Draws) -> Tensor:
     noise = draws.normal(*shape)
     if draws.happens(0.6):
         width = draws.between(0.3, 0.9)
-        noise = blurred(noise, (width, width, width))
+        noise = draws.blurred(noise, (width, width, width))
     if draws.happens(0.3):
-        noise = noise - blurred(noise, (1.2, 1.2, 1.2))
+        noise = noise - draws.blurred(noise, (1.2, 1.2, 1.2))
     level = draws.between(3, 70) if draws.happens(0.8) else draws.between(50, 130)
     return noise / noise.std() * level
 
 
-def thick_slices(image: Tensor, thickness_mm: float, phase: float) -> Tensor:
-    """Average along S to slices of `thickness_mm` and interpolate back to the 2 mm grid.
+@dataclass(frozen=True)
+class Slices:
+    """Slices as thick as they lie apart; `phase` (0 to 1) says where the first one begins."""
 
-    Parameters
-    ----------
-    image
-        (x, y, z) at 2 mm.
-    thickness_mm
-        Slice thickness, equal to the slice distance.
-    phase
-        0 to 1, where the first slice begins.
-    """
-    step = thickness_mm / GRID_MM
+    thickness_mm: float
+    phase: float
+
+
+def thick_slices(image: Tensor, slices: Slices, voxel_mm: float = GRID_MM) -> Tensor:
+    """Average along S to thick slices and interpolate back to the grid (x, y, z)."""
+    step = slices.thickness_mm / voxel_mm
     length = image.shape[2]
-    centres = torch.arange(-1.0 + phase, length / step + 1.0) * step
+    centres = torch.arange(-1.0 + slices.phase, length / step + 1.0) * step
     grid = torch.arange(length, dtype=torch.float32)
     distance = (grid[None, :] - centres[:, None]).abs()
     averaging = (step / 2 + 0.5 - distance).clamp(0.0, 1.0)

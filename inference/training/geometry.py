@@ -22,6 +22,7 @@ from inference.training.label_source import (
 )
 from inference.training.surroundings import neck_and_trunk, torso_coordinates
 from inference.training.warp import (
+    GRID_MM,
     Field,
     Pose,
     Shape,
@@ -46,7 +47,7 @@ _BODY_TO_PITCH = 0.72
 
 @dataclass(frozen=True)
 class LabelGeometry:
-    """Anatomy of one patch at 2 mm, ``[R+, A+, S+]``.
+    """Anatomy of one patch, ``[R+, A+, S+]``.
 
     Attributes
     ----------
@@ -70,10 +71,15 @@ class LabelGeometry:
     surroundings: UInt8
     offsets: npt.NDArray[np.float32]
     level_values: npt.NDArray[np.float32]
+    voxel_mm: float = GRID_MM
 
 
 def random_geometry(
-    source: LabelSource, torso: LabelSource | None, shape: Shape, rng: np.random.Generator
+    source: LabelSource,
+    torso: LabelSource | None,
+    shape: Shape,
+    rng: np.random.Generator,
+    voxel_mm: float = GRID_MM,
 ) -> LabelGeometry:
     """Draw one patch of a source.
 
@@ -84,16 +90,26 @@ def random_geometry(
     torso
         Lends ribs, organs and skin to a source that has none; None leaves it plain tissue.
     shape
-        Voxels of the patch at 2 mm.
+        Voxels of the patch.
     """
     centre_mm, label = _random_centre(source, rng)
     pose = random_pose(rng, centre_mm)
-    grid = patch_grid_mm(shape)
-    moved = grid + elastic_mm(rng, shape)
+    grid = patch_grid_mm(shape, voxel_mm)
+    moved = grid + elastic_mm(rng, shape, voxel_mm)
     if label is not None and rng.random() < _COLLAPSE_PROBABILITY:
         moved[..., 2] += _fracture(source, pose, label, grid, rng)
     points_mm = moved.astype(np.float64) @ pose.matrix.T + pose.centre_mm
-    return _sampled(source, torso, points_mm, pose, rng)
+    layers = _sampled(source, torso, points_mm, rng)
+    levels = layers.levels
+    return LabelGeometry(
+        layers.classes,
+        levels,
+        layers.bone_distance_mm,
+        layers.surroundings,
+        _offsets(source, pose, levels, grid),
+        level_positions()[levels],
+        voxel_mm,
+    )
 
 
 def _random_centre(
@@ -126,19 +142,27 @@ def _fracture(
     return collapse_mm(grid, random_collapse(rng, own, height))
 
 
+@dataclass(frozen=True)
+class _Tissues:
+    """What lies at the points of a patch; fields as in `LabelGeometry`."""
+
+    classes: UInt8
+    levels: UInt8
+    bone_distance_mm: npt.NDArray[np.float32]
+    surroundings: UInt8
+
+
 def _sampled(
     source: LabelSource,
     torso: LabelSource | None,
     points_mm: npt.NDArray[np.float64],
-    pose: Pose,
     rng: np.random.Generator,
-) -> LabelGeometry:
+) -> _Tissues:
     index = np.moveaxis(points_mm / source.spacing_mm, -1, 0)
     classes = nearest(source.classes, index)
     levels = nearest(source.levels, index)
     spine = distance_mm(source.spine_distance, index)
     rest = distance_mm(source.rest_distance, index)
-    shape: Shape = (classes.shape[0], classes.shape[1], classes.shape[2])
     if source.surroundings is not None and source.skin_distance is not None:
         tissue = nearest(source.surroundings, index)
         skin = _linear(source.skin_distance, index, 127.0)
@@ -155,8 +179,7 @@ def _sampled(
     levels = levels.astype(np.uint8)
     tissue = _filled(tissue, skin, bone, rng)
     tissue[classes == Tissue.DISC] = DISC_TISSUE
-    offsets = _offsets(source, pose, levels, shape)
-    return LabelGeometry(classes, levels, bone, tissue, offsets, level_positions()[levels])
+    return _Tissues(classes, levels, bone, tissue)
 
 
 Layers = tuple[UInt8, npt.NDArray[np.float32], UInt8, npt.NDArray[np.float32]]
@@ -223,12 +246,12 @@ def _filled(
 
 
 def _offsets(
-    source: LabelSource, pose: Pose, levels: UInt8, shape: Shape
+    source: LabelSource, pose: Pose, levels: UInt8, grid: Field
 ) -> npt.NDArray[np.float32]:
     table = np.zeros((256, 3), dtype=np.float32)
     for label, centre in source.centres.items():
         table[label] = pose.to_patch_mm(centre * source.spacing_mm)
-    vectors = table[levels] - patch_grid_mm(shape)
+    vectors = table[levels] - grid
     vectors[levels == 0] = 0.0
     return np.ascontiguousarray(np.moveaxis(vectors / np.float32(OFFSET_UNIT_MM), -1, 0))
 

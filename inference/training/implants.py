@@ -10,8 +10,9 @@ from inference.training.random_draws import Draws
 
 _CEMENT_PROBABILITY = 0.04
 _HARDWARE_PROBABILITY = 0.05
-_SCREW_LENGTH_VOXELS = 20
-_ROD_LENGTH_VOXELS = 34
+_SCREW_LENGTH_MM = 40.0
+_ROD_LENGTH_MM = 68.0
+_METAL_MM = 4.0
 
 
 def implanted(image: Tensor, classes: Tensor, draws: Draws) -> Tensor:
@@ -29,25 +30,31 @@ def _with_hardware(image: Tensor, classes: Tensor, draws: Draws) -> Tensor:
     if len(posterior) == 0:
         return image
     metal = torch.zeros_like(image, dtype=torch.bool)
+    screw, rod = (round(mm / draws.voxel_mm) for mm in (_SCREW_LENGTH_MM, _ROD_LENGTH_MM))
+    thick = round(_METAL_MM / draws.voxel_mm)
     for _ in range(1 + int(draws.between(0, 4))):
         start = posterior[int(draws.between(0, len(posterior) - 1))].float()
         forward = torch.tensor([draws.between(-0.3, 0.3), 1.0, draws.between(-0.3, 0.3)])
-        _mark_line(metal, start, forward, _SCREW_LENGTH_VOXELS)
+        _mark_line(metal, start + _steps(screw) * forward, thick)
         if draws.happens(0.5):
             upward = torch.tensor([0.0, draws.between(-0.2, 0.2), 1.0])
-            behind = start - 3 * forward - upward * _ROD_LENGTH_VOXELS / 2
-            _mark_line(metal, behind, upward, _ROD_LENGTH_VOXELS)
+            behind = start - 3 * draws.magnification * forward - upward * rod / 2
+            _mark_line(metal, behind + _steps(rod) * upward, thick)
     image = torch.where(metal, torch.full_like(image, draws.between(2000, 3071)), image)
     return image + _streaks(metal, draws)
 
 
-def _mark_line(metal: Tensor, start: Tensor, direction: Tensor, length: int) -> None:
-    steps = torch.arange(0, length, dtype=torch.float32)[:, None]
-    points = (start + steps * direction).round().long()
+def _steps(length: int) -> Tensor:
+    return torch.arange(0, length, dtype=torch.float32)[:, None]
+
+
+def _mark_line(metal: Tensor, points: Tensor, thick: int) -> None:
+    """Mark cubes of `thick` voxels at points (n, 3), those inside the patch."""
+    cells = points.round().long()
     limits = torch.tensor(metal.shape)
-    inside = ((points >= 1) & (points < limits - 1)).all(dim=1)
-    for a, b, c in points[inside].tolist():
-        metal[a : a + 2, b : b + 2, c : c + 2] = True
+    inside = ((cells >= 1) & (cells < limits - 1)).all(dim=1)
+    for a, b, c in cells[inside].tolist():
+        metal[a : a + thick, b : b + thick, c : c + thick] = True
 
 
 def _streaks(metal: Tensor, draws: Draws) -> Tensor:

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from inference.training.warp import GRID_MM
+
 
 class Draws:
     """A seeded source of numbers and fields.
@@ -16,10 +18,15 @@ class Draws:
     ----------
     seed
         Two sources with the same seed draw the same numbers in the same order.
+    voxel_mm
+        Spacing of what is drawn. Lengths are given in voxels of the 2 mm grid, so that a finer
+        grid shows the same things, sampled more finely.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, voxel_mm: float = GRID_MM) -> None:
         self._generator = torch.Generator().manual_seed(seed)
+        self.voxel_mm = voxel_mm
+        self.magnification = GRID_MM / voxel_mm
 
     def between(self, low: float, high: float) -> float:
         """One number, uniform."""
@@ -34,13 +41,19 @@ class Draws:
         return torch.randn(shape, generator=self._generator)
 
     def field(self, shape: torch.Size, step: float) -> Tensor:
-        """Smooth normal field, drawn every `step` voxels and interpolated between."""
-        coarse = [max(2, math.ceil(n / step) + 1) for n in shape]
+        """Smooth normal field, drawn every `step` 2 mm voxels and interpolated between."""
+        voxels = step * self.magnification
+        coarse = [max(2, math.ceil(n / voxels) + 1) for n in shape]
         drawn = self.normal(1, 1, *coarse)
         fine = functional.interpolate(
             drawn, size=tuple(shape), mode="trilinear", align_corners=True
         )
         return fine[0, 0]
+
+    def blurred(self, image: Tensor, sigmas: tuple[float, float, float]) -> Tensor:
+        """Convolve with a Gaussian of `sigmas` 2 mm voxels per axis."""
+        a, b, c = (sigma * self.magnification for sigma in sigmas)
+        return blurred(image, (a, b, c))
 
 
 def blurred(image: Tensor, sigmas: tuple[float, float, float]) -> Tensor:

@@ -63,7 +63,7 @@ def render_hu(geometry: LabelGeometry, seed: int) -> Tensor:
     Parameters
     ----------
     geometry
-        Anatomy at 2 mm.
+        Anatomy of one patch.
     seed
         Decides everything that is random.
 
@@ -71,7 +71,7 @@ def render_hu(geometry: LabelGeometry, seed: int) -> Tensor:
     -------
     float32 (x, y, z), HU within -1024 to 3071.
     """
-    draws = Draws(seed)
+    draws = Draws(seed, geometry.voxel_mm)
     scene = Scene.of(geometry)
     partial_mm = draws.between(0.5, 1.1) * GRID_MM / 2
     soft = _soft_tissue(scene, draws)

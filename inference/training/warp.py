@@ -13,7 +13,7 @@ Matrix = npt.NDArray[np.float64]
 Shape = tuple[int, int, int]
 
 GRID_MM = 2.0
-"""Spacing of the network's grid."""
+"""Spacing of the first network's grid, and the unit of lengths in this package."""
 
 _ROTATION_SD_DEGREES = (8.0, 6.0, 7.0)
 _SCALE = (0.85, 1.15)
@@ -52,9 +52,9 @@ def rotation_matrix(degrees: npt.ArrayLike) -> Matrix:
     return turned
 
 
-def patch_grid_mm(shape: Shape) -> Field:
+def patch_grid_mm(shape: Shape, voxel_mm: float = GRID_MM) -> Field:
     """Coordinates (x, y, z, 3) in mm of a patch's voxels, relative to its middle."""
-    axes = [(np.arange(n, dtype=np.float32) - (n - 1) / 2) * GRID_MM for n in shape]
+    axes = [(np.arange(n, dtype=np.float32) - (n - 1) / 2) * np.float32(voxel_mm) for n in shape]
     return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
 
 
@@ -67,23 +67,24 @@ def smooth_noise(rng: np.random.Generator, shape: Shape, step: float) -> Field:
     return field
 
 
-def elastic_mm(rng: np.random.Generator, shape: Shape) -> Field:
+def elastic_mm(rng: np.random.Generator, shape: Shape, voxel_mm: float = GRID_MM) -> Field:
     """Draw a small displacement field (x, y, z, 3) in mm, fine and coarse together."""
     fine, coarse = rng.uniform(0.1, 0.7), rng.uniform(0.3, 2.2)
+    near, far = 8 * GRID_MM / voxel_mm, 20 * GRID_MM / voxel_mm
     moved = np.stack(
         [
-            fine * smooth_noise(rng, shape, 8) + coarse * smooth_noise(rng, shape, 20)
+            fine * smooth_noise(rng, shape, near) + coarse * smooth_noise(rng, shape, far)
             for _ in range(3)
         ],
         axis=-1,
     )
     if rng.random() < _BENDING_PROBABILITY:
-        moved[..., 0] += _sideways_bend_mm(rng, shape[2])
+        moved[..., 0] += _sideways_bend_mm(rng, shape[2], voxel_mm)
     return moved
 
 
-def _sideways_bend_mm(rng: np.random.Generator, slices: int) -> Field:
-    height_mm = (np.arange(slices, dtype=np.float32) - (slices - 1) / 2) * GRID_MM
+def _sideways_bend_mm(rng: np.random.Generator, slices: int, voxel_mm: float) -> Field:
+    height_mm = (np.arange(slices, dtype=np.float32) - (slices - 1) / 2) * voxel_mm
     amplitude = float(rng.uniform(3.0, 14.0))
     wave_mm = float(rng.uniform(140.0, 320.0))
     bend: Field = amplitude * np.sin(2 * np.pi * height_mm / wave_mm + rng.uniform(0, 2 * np.pi))

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from inference.networks import Tissue
-from inference.training.acquisition import thick_slices
+from inference.training.acquisition import Slices, thick_slices
 from inference.training.geometry import LabelGeometry
 from inference.training.label_source import FAT, LUNG, MUSCLE
 from inference.training.random_draws import Draws, blurred
@@ -72,10 +72,10 @@ def test_images_stay_in_the_range_of_a_ct(geometry):
 @pytest.mark.parametrize("phase", [0.0, 0.37, 0.99])
 def test_thick_slices_keep_constants_and_blur_edges(thickness_mm, phase):
     flat = torch.full((2, 2, 41), 250.0)
-    torch.testing.assert_close(thick_slices(flat, thickness_mm, phase), flat)
+    torch.testing.assert_close(thick_slices(flat, Slices(thickness_mm, phase)), flat)
     edge = torch.zeros(1, 1, 40)
     edge[..., 20:] = 100.0
-    profile = thick_slices(edge, thickness_mm, phase)[0, 0]
+    profile = thick_slices(edge, Slices(thickness_mm, phase))[0, 0]
     assert profile[5] == pytest.approx(0.0, abs=1e-4)
     assert profile[35] == pytest.approx(100.0, abs=1e-3)
     assert float(profile.mean()) == pytest.approx(50.0, abs=4.0)
@@ -83,7 +83,7 @@ def test_thick_slices_keep_constants_and_blur_edges(thickness_mm, phase):
 
 def test_thick_slices_average_noise():
     noise = Draws(0).normal(16, 16, 60) * 50
-    assert thick_slices(noise, 5.0, 0.2).std() < 0.75 * noise.std()
+    assert thick_slices(noise, Slices(5.0, 0.2)).std() < 0.75 * noise.std()
 
 
 def test_blur_keeps_the_mean_and_works_per_axis():
