@@ -1,0 +1,1 @@
+"""What the endurance tests share: services to kill, senders that repeat, bad archives."""
