@@ -1,4 +1,4 @@
-"""Masks on the source grid from soft masks on the 2 mm grid.
+"""Masks on the source grid from soft masks on the 2 mm grid, or on a finer one over it.
 
 Labels are never upsampled: each vertebra's probability is, linearly, and the decision is made at
 the source's own voxels. Full-size arrays are uint8 only; floats live in one vertebra's box.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ from scipy import ndimage
 
 from inference.anatomy import SACRUM_LABEL
 from inference.networks import Tissue
-from inference.preprocess import NetworkGrid, PreparedVolume
+from inference.preprocess import VOXEL_MM, NetworkGrid, PreparedVolume
 from inference.resampling import FloatArray, apply_matrices, sampling_matrix
 from inference.sliding import VoxelPrediction
 from inference.volume import HUArray, LabelArray
@@ -31,6 +32,7 @@ _THIN_BONE = 0.2
 """Probability that is enough for bone of arch and processes (chosen on two labelled CTs)."""
 
 Box = tuple[slice, slice, slice]
+Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -78,12 +80,56 @@ class _Canvas:
         return FineMasks(self.labels, self.bodies)
 
 
+@dataclass(frozen=True)
+class SoftMask:
+    """Probabilities of one vertebra in a box of the 2 mm grid.
+
+    Attributes
+    ----------
+    box
+        Extent on the 2 mm grid.
+    whole, body
+        float32 of the box's shape, or of a whole multiple of it (a finer grid over the same box).
+    """
+
+    box: Box
+    whole: FloatArray
+    body: FloatArray
+
+
+class SoftParts(Protocol):
+    """Makes the soft mask of one vertebra."""
+
+    def __call__(self, owner: LabelArray, number: int, extent: Box) -> SoftMask:
+        """Soft mask of vertebra `number`, whose voxels on the 2 mm grid lie within `extent`."""
+        ...
+
+
+def coarse_mask(prediction: VoxelPrediction, box: Box, own: Bools) -> SoftMask:
+    """Take a vertebra's soft mask from the first network alone."""
+    body = prediction.probabilities[Tissue.BODY][box] * own
+    return SoftMask(box, body + prediction.probabilities[Tissue.POSTERIOR][box] * own, body)
+
+
+@dataclass(frozen=True)
+class CoarseParts:
+    """Soft masks of the first network alone."""
+
+    prediction: VoxelPrediction
+
+    def __call__(self, owner: LabelArray, number: int, extent: Box) -> SoftMask:
+        """Soft mask at 2 mm."""
+        box = widened(extent, owner.shape, 1)
+        return coarse_mask(self.prediction, box, owner[box] == number)
+
+
 def fuse(
     prediction: VoxelPrediction,
     instances: LabelArray,
     names: Mapping[int, int],
-    sacrum: npt.NDArray[np.bool_],
+    sacrum: Bools,
     prepared: PreparedVolume,
+    soft_parts: SoftParts | None = None,
 ) -> FineMasks:
     """Decide every source voxel near the column.
 
@@ -95,25 +141,23 @@ def fuse(
         Output label of every instance number; instances without a name are left out.
     sacrum
         2 mm mask of the sacrum; its output label is `SACRUM_LABEL`.
+    soft_parts
+        Makes each vertebra's soft mask; the first network's own when absent.
     """
     grid = prepared.grid
     canvas = _Canvas.blank(grid.source_shape)
     owner = _grown(instances, prediction)
     extents = ndimage.find_objects(owner)
+    mask_of = soft_parts or CoarseParts(prediction)
     for number, label in names.items():
         if number <= len(extents) and extents[number - 1] is not None:
-            box = _widened(extents[number - 1], owner.shape, 1)
-            body, posterior = (
-                prediction.probabilities[tissue][box] * (owner[box] == number)
-                for tissue in (Tissue.BODY, Tissue.POSTERIOR)
-            )
-            _paint(canvas, grid, label, box, (body + posterior, body))
+            _paint(canvas, grid, label, mask_of(owner, number, extents[number - 1]))
     box_of_sacrum = _bounds(sacrum, _GROWTH_VOXELS + 1)
     if box_of_sacrum is not None:
         reach = ndimage.binary_dilation(sacrum[box_of_sacrum], iterations=_GROWTH_VOXELS)
         free = reach & (instances[box_of_sacrum] == 0)
         soft = prediction.probabilities[Tissue.SACRUM][box_of_sacrum] * free
-        _paint(canvas, grid, SACRUM_LABEL, box_of_sacrum, (soft, np.zeros_like(soft)))
+        _paint(canvas, grid, SACRUM_LABEL, SoftMask(box_of_sacrum, soft, np.zeros_like(soft)))
     return canvas.decide(prepared.source_hu)
 
 
@@ -131,31 +175,33 @@ def _grown(instances: LabelArray, prediction: VoxelPrediction) -> LabelArray:
     return owner
 
 
-def _paint(
-    canvas: _Canvas, grid: NetworkGrid, label: int, box: Box, soft: tuple[FloatArray, FloatArray]
-) -> None:
+def _paint(canvas: _Canvas, grid: NetworkGrid, label: int, mask: SoftMask) -> None:
     target, matrices = [], []
-    for axis, extent in enumerate(box):
+    for axis, extent in enumerate(mask.box):
         first, last = grid.to_source(axis, [extent.start - 0.5, extent.stop - 0.5])
         start = max(0, int(np.ceil(first)))
         stop = min(grid.source_shape[axis], int(np.floor(last)) + 1)
         if stop <= start:
             return
-        at = grid.from_source(axis, np.arange(start, stop)) - extent.start
-        matrices.append(sampling_matrix(extent.stop - extent.start, at, 1.0))
+        cells = mask.whole.shape[axis]
+        finer = cells / (extent.stop - extent.start)
+        at = (grid.from_source(axis, np.arange(start, stop)) - extent.start + 0.5) * finer - 0.5
+        width = finer * grid.source_spacing_mm[axis] / VOXEL_MM if finer > 1 else 1.0
+        matrices.append(sampling_matrix(cells, at, width))
         target.append(slice(start, stop))
-    whole, body = (apply_matrices(mask, matrices) for mask in soft)
+    whole, body = (apply_matrices(soft, matrices) for soft in (mask.whole, mask.body))
     canvas.paint((target[0], target[1], target[2]), label, whole, body)
 
 
-def _bounds(mask: npt.NDArray[np.bool_], margin: int) -> Box | None:
+def _bounds(mask: Bools, margin: int) -> Box | None:
     found = ndimage.find_objects(mask.astype(np.uint8))
     if not found:
         return None
-    return _widened(found[0], mask.shape, margin)
+    return widened(found[0], mask.shape, margin)
 
 
-def _widened(extent: tuple[slice, ...], shape: tuple[int, ...], margin: int) -> Box:
+def widened(extent: tuple[slice, ...], shape: tuple[int, ...], margin: int) -> Box:
+    """Box `margin` voxels larger on every side, inside an array of `shape`."""
     z, y, x = (
         slice(max(0, s.start - margin), min(n, s.stop + margin))
         for s, n in zip(extent, shape, strict=True)

@@ -12,14 +12,16 @@ from inference.anatomy import VertebraLevel
 from inference.completeness import cut_by_border
 from inference.cues import column_cues, sacrum_component
 from inference.errors import ModelUnavailable, NotAnalysable
-from inference.fusion import FineMasks, fuse
+from inference.fusion import CoarseParts, FineMasks, SoftParts, fuse
 from inference.instances import Instance, InstanceMap, find_instances
 from inference.labelling import Labelling, label_column
+from inference.networks import SpineUNet
 from inference.preprocess import PreparedVolume, prepare
+from inference.refinement import Refinement
 from inference.report import LabelledVertebra, ModelIdentity, Segmentation
 from inference.sliding import VoxelPrediction, predict
 from inference.volume import CTVolume
-from inference.weights import RELEASED, WeightsFile, load_network, own_weights
+from inference.weights import RELEASED, WeightsFile, load_networks, own_weights
 from inference.window_search import Progress
 
 MIN_VERTEBRAE = 2
@@ -52,7 +54,7 @@ class Segmenter(Protocol):
 
 
 class TorchSegmenter:
-    """The shipped network with its instances, levels and fusion.
+    """The shipped networks with their instances, levels and fusion.
 
     Parameters
     ----------
@@ -78,9 +80,14 @@ class TorchSegmenter:
         if threads is not None:
             torch.set_num_threads(threads)
         self._device = chosen_device(device)
-        network = load_network(weights).to(self._device)
-        self._network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        networks = load_networks(weights)
+        self._network = self._placed(networks.first)
+        self._refiner = None if networks.refiner is None else self._placed(networks.refiner)
         self._identity = weights.identity
+
+    def _placed(self, network: SpineUNet) -> SpineUNet:
+        placed = network.to(self._device)
+        return placed.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload,no-any-return]
 
     @property
     def identity(self) -> ModelIdentity:
@@ -97,13 +104,19 @@ class TorchSegmenter:
         """
         prepared = prepare(volume)
         prediction = predict(self._network, prepared.hu, self._device, progress)
-        return assemble(prepared, prediction, self._identity)
+        soft_parts: SoftParts = CoarseParts(prediction)
+        if self._refiner is not None:
+            soft_parts = Refinement(self._refiner, self._device, prediction, prepared)
+        return assemble(prepared, prediction, self._identity, soft_parts)
 
 
 def assemble(
-    prepared: PreparedVolume, prediction: VoxelPrediction, identity: ModelIdentity
+    prepared: PreparedVolume,
+    prediction: VoxelPrediction,
+    identity: ModelIdentity,
+    soft_parts: SoftParts,
 ) -> Segmentation:
-    """Named masks on the source grid from a network's voxel-wise answer.
+    """Named masks on the source grid from the networks' answers.
 
     Raises
     ------
@@ -118,7 +131,7 @@ def assemble(
         for instance, level in zip(found.instances, labelling.levels, strict=True)
     }
     sacrum = sacrum_component(prediction.tissue, found.instances[-1])
-    masks = fuse(prediction, found.labels, names, sacrum, prepared)
+    masks = fuse(prediction, found.labels, names, sacrum, prepared, soft_parts)
     order = prepared.grid.order
     return Segmentation(
         labels=order.restore(masks.labels),
@@ -199,7 +212,7 @@ def load_segmenter(
     Parameters
     ----------
     weights
-        A safetensors file of `SpineUNet`; None takes the released weights.
+        A safetensors file of the networks; None takes the released weights.
     sha256
         Digest that file must have; required with `weights`.
 

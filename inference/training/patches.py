@@ -86,7 +86,7 @@ def patch_from(geometry: LabelGeometry, rng: np.random.Generator) -> Patch:
     classes = geometry.classes.astype(np.int64)
     vertebra = geometry.levels > 0
     if rng.random() < _CUT_PROBABILITY:
-        beyond = _beyond_field_of_view(hu.shape, rng)
+        beyond = beyond_field_of_view(hu.shape, rng)
         hu[beyond] = AIR_HU
         classes[beyond] = 0
         vertebra = vertebra.copy()
@@ -102,9 +102,10 @@ def patch_from(geometry: LabelGeometry, rng: np.random.Generator) -> Patch:
     return mirrored(patch) if rng.random() < 0.5 else patch
 
 
-def _beyond_field_of_view(
+def beyond_field_of_view(
     shape: tuple[int, ...], rng: np.random.Generator
 ) -> tuple[slice, slice, slice]:
+    """Draw the part of a patch that a smaller field of view would not show."""
     axis = int(rng.choice(3, p=[0.2, 0.2, 0.6]))
     cut = int(shape[axis] * rng.uniform(0.05, _CUT_FRACTION))
     sides = [slice(None), slice(None), slice(None)]

@@ -47,11 +47,11 @@ _KNOWN = {
 }
 
 
-def phantom_source(seed: int) -> LabelSource:
-    """Draw one procedural patient; equal seeds give equal patients."""
+def phantom_source(seed: int, spacing_mm: float = SPACING_MM) -> LabelSource:
+    """Draw one procedural patient; equal seeds give equal patients at every spacing."""
     rng = np.random.default_rng(seed)
     anatomy = sample_anatomy(rng, random_options(rng))
-    affine, shape = _frame(anatomy)
+    affine, shape = _frame(anatomy, spacing_mm)
     grid = Grid(affine, shape)
     fields = bone_fields(anatomy, grid)
     labels, bodies = label_maps(fields)
@@ -63,14 +63,14 @@ def phantom_source(seed: int) -> LabelSource:
     to_index = np.linalg.inv(affine)
     return LabelSource(
         name=f"phantom_{seed}",
-        spacing_mm=SPACING_MM,
+        spacing_mm=spacing_mm,
         classes=_classes(fields, labels, bodies),
         levels=levels,
         spine_distance=_stored(fields.vertebra),
         rest_distance=_stored(rest),
         surroundings=surroundings,
         skin_distance=skin_distance(
-            tissue[::2, ::2, ::2] != TorsoTissue.AIR, 2 * SPACING_MM, tissue.shape
+            tissue[::2, ::2, ::2] != TorsoTissue.AIR, 2 * spacing_mm, tissue.shape
         ),
         centres={
             int(v.level): to_index[:3, :3] @ v.center_lps_mm + to_index[:3, 3]
@@ -79,15 +79,17 @@ def phantom_source(seed: int) -> LabelSource:
     )
 
 
-def _frame(anatomy: SpineAnatomy) -> tuple[npt.NDArray[np.float64], tuple[int, int, int]]:
+def _frame(
+    anatomy: SpineAnatomy, spacing_mm: float
+) -> tuple[npt.NDArray[np.float64], tuple[int, int, int]]:
     """Affine from index ``[R+, A+, S+]`` to LPS mm, and the shape, of a box around the column."""
     centres = np.array([v.center_lps_mm for v in anatomy.vertebrae])
     beside, behind, before = _BESIDE_MM
     low = centres.min(axis=0) - np.array([beside, before, _BELOW_MM])
     high = centres.max(axis=0) + np.array([beside, behind, _ABOVE_MM])
-    affine = np.diag([-SPACING_MM, -SPACING_MM, SPACING_MM, 1.0])
+    affine = np.diag([-spacing_mm, -spacing_mm, spacing_mm, 1.0])
     affine[:3, 3] = high[0], high[1], low[2]
-    x, y, z = (int(n) for n in np.ceil((high - low) / SPACING_MM))
+    x, y, z = (int(n) for n in np.ceil((high - low) / spacing_mm))
     return affine, (x, y, z)
 
 

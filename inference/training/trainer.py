@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from inference.networks import SpineUNet
 from inference.training.checkpoint import Checkpoint, State, load_into
@@ -62,11 +62,7 @@ class Trainer:
 
     def _average(self) -> None:
         decay = min(self.config.schedule.ema_decay, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            for mean, current in zip(
-                self.averaged.parameters(), self.network.parameters(), strict=True
-            ):
-                mean.lerp_(current, 1 - decay)
+        averaged_towards(self.averaged, self.network, decay)
 
     def checkpoint(self, seconds: float, best_score: float) -> Checkpoint:
         """State of the run after `step` steps."""
@@ -86,6 +82,13 @@ class Trainer:
         load_into(self.averaged, checkpoint.averaged)
         self.optimizer.load_state_dict(checkpoint.optimizer)
         self.step = checkpoint.step
+
+
+def averaged_towards(averaged: nn.Module, network: nn.Module, decay: float) -> None:
+    """Move averaged weights towards the current ones, in place."""
+    with torch.no_grad():
+        for mean, current in zip(averaged.parameters(), network.parameters(), strict=True):
+            mean.lerp_(current, 1 - decay)
 
 
 def learning_rate(schedule: Schedule, step: int) -> float:

@@ -16,12 +16,13 @@ from safetensors.torch import load as load_tensors
 
 from inference.errors import ModelUnavailable
 from inference.networks import SpineUNet
+from inference.refiner import refiner_network
 from inference.report import ModelIdentity
 
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """A safetensors file of `SpineUNet` and what is known about it."""
+    """A safetensors file of the networks and what is known about it."""
 
     path: Path
     sha256: str
@@ -33,6 +34,25 @@ class WeightsFile:
         """What reports and DICOM objects say about the model."""
         return ModelIdentity(self.name, self.version, self.sha256)
 
+
+@dataclass(frozen=True)
+class Networks:
+    """What a weights file holds.
+
+    Attributes
+    ----------
+    first
+        Finds, names and segments vertebrae at 2 mm.
+    refiner
+        Redraws each vertebra at 1 mm; None where the file holds the first network alone.
+    """
+
+    first: SpineUNet
+    refiner: SpineUNet | None = None
+
+
+REFINER_PREFIX = "refiner."
+"""Tensors of the second network are named so in a file; all others are the first one's."""
 
 RELEASED = WeightsFile(
     path=Path(__file__).with_name("spinenode-2mm.safetensors"),
@@ -69,8 +89,8 @@ def verified_bytes(weights: WeightsFile) -> bytes:
     return content
 
 
-def load_network(weights: WeightsFile = RELEASED) -> SpineUNet:
-    """Build the network in evaluation mode on the CPU, float32.
+def load_networks(weights: WeightsFile = RELEASED) -> Networks:
+    """Build the networks in evaluation mode on the CPU, float32.
 
     Raises
     ------
@@ -78,11 +98,20 @@ def load_network(weights: WeightsFile = RELEASED) -> SpineUNet:
         If the file is missing, altered, or of another architecture.
     """
     content = verified_bytes(weights)
-    network = SpineUNet()
     try:
         tensors = {name: tensor.to(torch.float32) for name, tensor in load_tensors(content).items()}
-        network.load_state_dict(tensors)
+        second = {
+            name.removeprefix(REFINER_PREFIX): tensors.pop(name)
+            for name in list(tensors)
+            if name.startswith(REFINER_PREFIX)
+        }
+        first = SpineUNet()
+        first.load_state_dict(tensors)
+        if not second:
+            return Networks(first.eval())
+        refiner = refiner_network()
+        refiner.load_state_dict(second)
     except (SafetensorError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise ModelUnavailable(f"weights file {weights.path.name}: {reason}") from error
-    return network.eval()
+    return Networks(first.eval(), refiner.eval())

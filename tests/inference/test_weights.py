@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from inference.errors import ModelUnavailable
 from inference.networks import OUTPUT_CHANNELS, SpineUNet, from_prototype_names
 from inference.segmenter import chosen_device, load_segmenter
-from inference.weights import RELEASED, load_network, own_weights
+from inference.weights import RELEASED, load_networks, own_weights
 
 
 def digest(path):
@@ -19,8 +19,8 @@ def digest(path):
 
 
 def test_the_released_weights_have_the_digest_in_the_code():
-    network = load_network(RELEASED)
-    assert not network.training
+    networks = load_networks(RELEASED)
+    assert not networks.first.training
     assert RELEASED.identity.sha256 == digest(RELEASED.path)
     assert RELEASED.path.stat().st_size < 25e6
 
@@ -31,19 +31,19 @@ def test_altered_weights_are_refused(tmp_path):
     content[-1] ^= 1
     path.write_bytes(content)
     with pytest.raises(ModelUnavailable, match="sha256"):
-        load_network(own_weights(path, RELEASED.sha256, "altered"))
+        load_networks(own_weights(path, RELEASED.sha256, "altered"))
 
 
 def test_missing_weights_are_named(tmp_path):
     with pytest.raises(ModelUnavailable, match=r"gone\.safetensors"):
-        load_network(own_weights(tmp_path / "gone.safetensors", "0" * 64, "gone"))
+        load_networks(own_weights(tmp_path / "gone.safetensors", "0" * 64, "gone"))
 
 
 def test_weights_of_another_architecture_are_refused(tmp_path):
     path = tmp_path / "other.safetensors"
     save_file(SpineUNet(widths=(4, 8, 8)).state_dict(), path)
     with pytest.raises(ModelUnavailable):
-        load_network(own_weights(path, digest(path), "other"))
+        load_networks(own_weights(path, digest(path), "other"))
 
 
 def test_own_weights_are_loaded_by_their_own_digest(tmp_path):

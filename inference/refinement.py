@@ -1,0 +1,85 @@
+"""Applies the second network: sharp soft masks of one vertebra from the source's own HU at 1 mm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from inference.fusion import Bools, Box, SoftMask, coarse_mask, widened
+from inference.preprocess import AIR_HU, PreparedVolume, from_network_order, to_network_order
+from inference.preprocess import hu_windows as windows_of
+from inference.refiner import FINE_MM, FINER, REFINER_STRIDE, Part, refiner_input
+from inference.resampling import FloatArray, resample_slices, sampling_matrix
+from inference.sliding import VoxelPrediction, autocast
+from inference.volume import LabelArray
+
+_CONTEXT_VOXELS = 4
+"""2 mm voxels of surroundings that the second network sees around the first one's mask."""
+
+_LIKELY_VOLUME_RATIO = (0.6, 1.7)
+"""A refined mask much smaller or larger than the first network's is a failure; the first stays."""
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """The second network over one scan; called once per vertebra by `inference.fusion.fuse`."""
+
+    network: nn.Module
+    device: torch.device
+    prediction: VoxelPrediction
+    prepared: PreparedVolume
+
+    def __call__(self, owner: LabelArray, number: int, extent: Box) -> SoftMask:
+        """Refined soft mask of a vertebra, or the first network's where refining failed."""
+        box = widened(extent, owner.shape, _CONTEXT_VOXELS)
+        own = owner[box] == number
+        coarse = coarse_mask(self.prediction, box, own)
+        parts = self._parts(box, own)
+        body = np.ascontiguousarray(parts[Part.BODY])
+        whole = body + parts[Part.POSTERIOR]
+        before = float(coarse.whole.sum()) * FINER**3
+        low, high = _LIKELY_VOLUME_RATIO
+        if not low * before < float(whole.sum()) < high * before:
+            return coarse
+        return SoftMask(box, whole, body)
+
+    def _parts(self, box: Box, own: Bools) -> FloatArray:
+        """Probabilities (4, z, y, x) of `Part` on the fine grid of a box of the 2 mm grid."""
+        image = refiner_input(
+            torch.from_numpy(to_network_order(windows_of(self._fine_hu(box)))),
+            torch.from_numpy(to_network_order(self.prediction.probabilities[(slice(None), *box)])),
+            torch.from_numpy(to_network_order(own)),
+        )
+        parts: FloatArray = from_network_order(self._forward(image).numpy())
+        return parts
+
+    def _fine_hu(self, box: Box) -> FloatArray:
+        grid, matrices, crop = self.prepared.grid, [], []
+        for axis, side in enumerate(box):
+            fine = np.arange(FINER * side.start, FINER * side.stop)
+            at = grid.to_source(axis, (fine + 0.5) / FINER - 0.5)
+            reach = int(np.ceil(FINE_MM / grid.source_spacing_mm[axis])) + 1
+            size = grid.source_shape[axis]
+            start = int(np.clip(np.floor(at[0]) - reach, 0, size - 1))
+            stop = int(np.clip(np.ceil(at[-1]) + reach + 1, start + 1, size))
+            width = FINE_MM / grid.source_spacing_mm[axis]
+            matrices.append(sampling_matrix(stop - start, at - start, width))
+            crop.append(slice(start, stop))
+        return resample_slices(self.prepared.source_hu[tuple(crop)], matrices, AIR_HU)
+
+    def _forward(self, image: Tensor) -> Tensor:
+        """Probabilities (4, a, b, c); the input is padded to the network's stride."""
+        a, b, c = image.shape[1:]
+        beyond = [(-n) % REFINER_STRIDE for n in (a, b, c)]
+        padded = functional.pad(
+            image[None], (0, beyond[2], 0, beyond[1], 0, beyond[0]), mode="replicate"
+        )
+        batch = padded.to(self.device).contiguous(memory_format=torch.channels_last_3d)
+        with torch.no_grad(), autocast(self.device):
+            logits = self.network(batch)[0].float()
+        result: Tensor = logits[:, :a, :b, :c].softmax(0).cpu()
+        return result
