@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from node.commitment import CommitmentReport, CommitmentRequest
-from node.database import Database
+from node.shared_database import Location, open_database
 
 LOG = logging.getLogger(__name__)
 SCHEMA = """
@@ -26,7 +25,7 @@ CREATE TABLE IF NOT EXISTS commitment_item (
 
 
 class CommitmentLedger:
-    """Transactions in the file of a `DeliveryLedger`, which has to exist already.
+    """Transactions in the database of a `DeliveryLedger`, which has to exist already.
 
     Parameters
     ----------
@@ -36,16 +35,16 @@ class CommitmentLedger:
 
     def __init__(
         self,
-        path: Path,
+        location: Location,
         patience_seconds: float = 6 * 3600.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._database = Database(path, SCHEMA)
+        self._database = open_database(location, SCHEMA)
         self._patience_seconds = patience_seconds
         self._clock = clock
 
     def close(self) -> None:
-        """Close the file."""
+        """Release the database."""
         self._database.close()
 
     def awaiting(self, destination: str) -> tuple[tuple[str, str], ...]:
@@ -67,7 +66,7 @@ class CommitmentLedger:
                 (request.transaction_uid, destination, self._clock()),
             )
             db.executemany(
-                "INSERT OR IGNORE INTO commitment_item VALUES (?,?)",
+                "INSERT INTO commitment_item VALUES (?,?) ON CONFLICT DO NOTHING",
                 [(request.transaction_uid, uid) for _, uid in request.instances],
             )
 

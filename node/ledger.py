@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from node.backoff import BackoffPolicy, delay_seconds
-from node.database import Database
 from node.scu import DeliveryResult, Outcome
+from node.shared_database import Location, open_database
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS delivery (
@@ -73,11 +73,17 @@ class DeliveryRequest:
 
 
 class DeliveryLedger:
-    """The ledger file. Safe to use from several threads, and from several processes."""
+    """The ledger. Safe to use from several threads and processes, on PostgreSQL from several hosts.
+
+    Parameters
+    ----------
+    location
+        Path of a SQLite file, or the URL of the PostgreSQL that the hosts share.
+    """
 
     def __init__(
         self,
-        path: Path,
+        location: Location,
         policy: BackoffPolicy | None = None,
         clock: Callable[[], float] = time.time,
         unit_random: Callable[[], float] = random.random,
@@ -85,10 +91,10 @@ class DeliveryLedger:
         self._policy = policy or BackoffPolicy()
         self._clock = clock
         self._unit_random = unit_random
-        self._database = Database(path, SCHEMA)
+        self._database = open_database(location, SCHEMA)
 
     def close(self) -> None:
-        """Close the file."""
+        """Release the database."""
         self._database.close()
 
     def queue(self, requests: Iterable[DeliveryRequest]) -> int:

@@ -6,8 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from dbos import WorkflowStatus
-from dbos._sys_db import StepInfo
+from dbos import StepInfo, WorkflowStatus
 
 from service.steps import STEPS
 

@@ -26,12 +26,12 @@ from service.queue import (
     ANALYSIS_WORKFLOW,
     DELIVERY_QUEUE,
     DELIVERY_WORKFLOW,
-    ROUTINE_PRIORITY,
     WORKFLOW_VERSION,
     base_job_id,
     dbos_url,
     delivery_id,
 )
+from service.priority import ROUTINE_PRIORITY
 from service.request import read_request
 
 

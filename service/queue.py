@@ -3,6 +3,7 @@
 `analyse_series` runs the steps of `service.pipeline` and then starts one `deliver_results` per
 destination, so that an archive that is down never holds up the analysis of the next series.
 Workflow ids derive from the input, so that submitting the same series twice changes nothing.
+On PostgreSQL several processes share the queue: see `service.tenancy`.
 """
 
 from __future__ import annotations
@@ -10,15 +11,25 @@ from __future__ import annotations
 import logging
 import re
 import socket
+import threading
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ParamSpec, TypeVar
 
-from dbos import DBOS, DBOSConfig, Queue, SetEnqueueOptions, SetWorkflowID
+from dbos import DBOS, DBOSConfig, SetEnqueueOptions, SetWorkflowID
 from sqlalchemy import make_url
 
 from service.errors import RetryableError
+from service.priority import ROUTINE_PRIORITY, STAT_PRIORITY
+from service.tenancy import LEASE_SECONDS, tenancy_of
+from service.watched_queue import WatchedQueue
 
 log = logging.getLogger(__name__)
+P = ParamSpec("P")
+T = TypeVar("T")
+
+__all__ = ["ROUTINE_PRIORITY", "STAT_PRIORITY", "JobQueue", "Steps"]
 
 ANALYSIS_WORKFLOW = "analyse_series"
 DELIVERY_WORKFLOW = "deliver_results"
@@ -28,8 +39,10 @@ WORKFLOW_VERSION = "1"
 """Changes only when the order of steps does; jobs of another version wait for their program."""
 MAX_RECOVERIES = 25
 """A job that takes its process down this often is set aside instead of being tried for ever."""
-ROUTINE_PRIORITY = 10
-STAT_PRIORITY = 1
+DELIVERIES_OPEN = 2000
+"""Deliveries waiting for their next attempt count too: an archive that is down for days must not
+keep those to the others out."""
+SENDING_TO_ONE_DESTINATION = 4
 
 
 @dataclass(frozen=True)
@@ -77,16 +90,27 @@ class JobQueue:
         start.
     workers
         Analyses at the same time in this process.
+    lease_seconds
+        On PostgreSQL: after so long without a sign of life, others take this process's jobs.
     """
 
-    def __init__(self, database_url: str, steps: Steps, workers: int, executor: str = "") -> None:
+    def __init__(
+        self,
+        database_url: str,
+        steps: Steps,
+        workers: int,
+        executor: str = "",
+        lease_seconds: float = LEASE_SECONDS,
+    ) -> None:
         self.database_url = database_url
         self._steps = steps
+        executor = executor or socket.gethostname()
+        self._tenancy = tenancy_of(database_url, executor, lease_seconds)
         config: DBOSConfig = {
             "name": "spinenode",
             "system_database_url": dbos_url(database_url),
             "application_version": WORKFLOW_VERSION,
-            "executor_id": executor or socket.gethostname(),
+            "executor_id": executor,
             "log_level": "WARNING",
             "run_admin_server": False,
             "enable_otlp": False,
@@ -94,13 +118,18 @@ class JobQueue:
         }
         logging.getLogger("dbos").setLevel(logging.WARNING)
         DBOS(config=config)
-        self._analysis = Queue(
+        self._analysis = WatchedQueue(
             ANALYSIS_QUEUE,
             worker_concurrency=workers,
             priority_enabled=True,
             polling_interval_sec=0.2,
         )
-        self._delivery = Queue(DELIVERY_QUEUE, worker_concurrency=16, polling_interval_sec=0.2)
+        self._delivery = WatchedQueue(
+            DELIVERY_QUEUE, worker_concurrency=DELIVERIES_OPEN, polling_interval_sec=0.2
+        )
+        self._senders: defaultdict[str, threading.Semaphore] = defaultdict(
+            lambda: threading.Semaphore(SENDING_TO_ONE_DESTINATION)
+        )
         self._register_workflows()
 
     def _register_workflows(self) -> None:
@@ -119,11 +148,19 @@ class JobQueue:
 
     def start(self) -> None:
         """Take up unfinished jobs and begin to work."""
+        self._tenancy.begin()
         DBOS.launch()
+        self._tenancy.take_part()
 
     def stop(self, timeout_seconds: int = 10) -> None:
-        """Stop taking jobs; wait that long for running ones, which otherwise resume at start."""
-        DBOS.destroy(workflow_completion_timeout_sec=timeout_seconds, destroy_registry=True)
+        """Begin no further step; wait that long for running ones. The rest resumes at start."""
+        self._tenancy.drain(timeout_seconds)
+        DBOS.destroy(destroy_registry=True)
+        self._tenancy.end()
+
+    def stalled(self) -> str:
+        """Why no work is taken from the queue any more, or an empty text."""
+        return self._analysis.stalled() or self._delivery.stalled()
 
     def submit(self, job_id: str, priority: int = ROUTINE_PRIORITY) -> None:
         """Put a job in the queue; a job id that was ever submitted is left as it is."""
@@ -133,9 +170,11 @@ class JobQueue:
     def _analyse_series(self, workflow_job_id: str) -> str:
         job_id = base_job_id(workflow_job_id)
         for step in self._steps.analysis_steps:
-            DBOS.run_step({"name": step}, self._steps.run_step, job_id, step)
-        outcome: str = DBOS.run_step({"name": "finish"}, self._steps.finish, job_id)
-        names: list[str] = DBOS.run_step({"name": "destinations"}, self._steps.destinations, job_id)
+            DBOS.run_step({"name": step}, self._guarded(self._steps.run_step), job_id, step)
+        outcome: str = DBOS.run_step({"name": "finish"}, self._guarded(self._steps.finish), job_id)
+        names: list[str] = DBOS.run_step(
+            {"name": "destinations"}, self._guarded(self._steps.destinations), job_id
+        )
         for name in names:
             with SetWorkflowID(delivery_id(workflow_job_id, name)):
                 self._delivery.enqueue(self._deliver, workflow_job_id, name)
@@ -147,7 +186,10 @@ class JobQueue:
         while True:
             attempt += 1
             problem: str = DBOS.run_step(
-                {"name": f"send attempt {attempt}"}, self._try_deliver, job_id, destination
+                {"name": f"send attempt {attempt}"},
+                self._guarded(self._try_deliver),
+                job_id,
+                destination,
             )
             if not problem:
                 return "delivered"
@@ -156,9 +198,20 @@ class JobQueue:
                 raise DeliveryGivenUp(f"{destination}: {problem}")
             DBOS.sleep(wait)
 
+    def _guarded(self, step: Callable[P, T]) -> Callable[P, T]:
+        """Let a step run only while the job is surely this process's."""
+        workflow_id = DBOS.workflow_id or ""
+
+        def run(*args: P.args, **kwargs: P.kwargs) -> T:
+            with self._tenancy.working_on(workflow_id):
+                return step(*args, **kwargs)
+
+        return run
+
     def _try_deliver(self, job_id: str, destination: str) -> str:
         try:
-            self._steps.deliver(job_id, destination)
+            with self._senders[destination]:
+                self._steps.deliver(job_id, destination)
         except RetryableError as error:
             log.warning("delivery not complete", extra={"job": job_id, "to": destination})
             return str(error) or type(error).__name__

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from private_postgresql import postgresql_server, postgresql_url  # noqa: F401 - fixtures
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 

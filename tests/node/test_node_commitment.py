@@ -89,10 +89,18 @@ class CommittingArchive:
         back.release()
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def location(request, tmp_path):
+    """Where the ledger is kept: on every kind of database it has to behave the same."""
+    if request.param == "postgresql":
+        return request.getfixturevalue("postgresql_url")
+    return tmp_path / "deliveries.sqlite"
+
+
 @pytest.fixture
-def ledgers(tmp_path):
-    deliveries = DeliveryLedger(tmp_path / "deliveries.sqlite")
-    commitments = CommitmentLedger(tmp_path / "deliveries.sqlite")
+def ledgers(location, tmp_path):
+    deliveries = DeliveryLedger(location)
+    commitments = CommitmentLedger(location)
     deliveries.queue([DeliveryRequest("archive", f"1.2.{n}", CT, tmp_path) for n in range(3)])
     for number in range(3):
         sent = DeliveryResult(tmp_path, f"1.2.{number}", CT, 0, Outcome.SENT)
@@ -125,12 +133,12 @@ def test_a_report_on_a_separate_association_settles_the_ledger(ledgers, start_no
     assert request_commitment(commitments, archive.destination) == 0
 
 
-def test_what_is_being_committed_is_not_asked_for_twice(ledgers, tmp_path):
+def test_what_is_being_committed_is_not_asked_for_twice(ledgers, location):
     _, commitments = ledgers
     commitments.begin("archive", _request(commitments))
     nobody = Destination("archive", "ARCHIVE", "127.0.0.1", 1)
     assert request_commitment(commitments, nobody) == 0
-    impatient = CommitmentLedger(tmp_path / "deliveries.sqlite", patience_seconds=-1)
+    impatient = CommitmentLedger(location, patience_seconds=-1)
     assert len(impatient.awaiting("archive")) == 3
     impatient.close()
 

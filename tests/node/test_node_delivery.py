@@ -35,9 +35,17 @@ def clock():
     return Clock()
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def location(request, tmp_path):
+    """Where the ledger is kept: on every kind of database it has to behave the same."""
+    if request.param == "postgresql":
+        return request.getfixturevalue("postgresql_url")
+    return tmp_path / "deliveries.sqlite"
+
+
 @pytest.fixture
-def ledger(tmp_path, clock):
-    ledger = DeliveryLedger(tmp_path / "deliveries.sqlite", POLICY, clock, lambda: 1.0)
+def ledger(location, clock):
+    ledger = DeliveryLedger(location, POLICY, clock, lambda: 1.0)
     yield ledger
     ledger.close()
 
@@ -135,10 +143,10 @@ def test_commitment_is_entered_only_for_what_was_sent(ledger, tmp_path, write_se
     assert ledger.find("other", requests[0].SOPInstanceUID).state is DeliveryState.QUEUED
 
 
-def test_the_ledger_survives_reopening(ledger, tmp_path, write_series):
+def test_the_ledger_survives_reopening(ledger, location, tmp_path, write_series):
     requests = requests_for(write_series(tmp_path / "in", 2))
     ledger.queue(requests)
-    again = DeliveryLedger(tmp_path / "deliveries.sqlite", POLICY)
+    again = DeliveryLedger(location, POLICY)
     assert {each.SOPInstanceUID for each in again.due("archive")} == {
         each.SOPInstanceUID for each in requests
     }

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from private_postgresql import postgresql_server, postgresql_url  # noqa: F401 - fixtures
 
 from inference import VertebraLevel
 from inference.phantom.dicom import write_phantom
