@@ -34,6 +34,8 @@ _ANY_TLS = r"^.*\btls(?=\.)"
 MEANINGS = {
     "node.port": "TCP port of the DICOM listener.",
     "node.max_associations": "Open at once; a further one is rejected as transient.",
+    "inference.limits.max_rows": "Largest Rows (0028,0010).",
+    "inference.limits.max_columns": "Largest Columns (0028,0011).",
     "node.series.max_wait_seconds": "From the first image of the series; whatever is there is taken.",
     "node.peers[].ae_title": "Calling AE title.",
     "node.peers[].host": "Name or address it must come from; null: from anywhere.",

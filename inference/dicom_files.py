@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,6 +17,7 @@ from pydicom import Dataset, FileDataset, dcmread
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, MediaStorageDirectoryStorage
 
+from inference.deflated import deflated_offset, inflated
 from inference.errors import UnreadableInput
 
 PARSE_ERRORS = (
@@ -62,19 +63,19 @@ class DicomHeader:
     Attributes
     ----------
     pixel_element
-        None if the file has no PixelData, or is deflated (then `deflated` is set).
+        None if the file has no PixelData. Of a deflated file: in what `inference.deflated` makes
+        of it.
     """
 
     path: Path
     dataset: FileDataset
     transfer_syntax: UID
     pixel_element: PixelElement | None
-    deflated: bool = False
 
     @property
     def has_pixel_data(self) -> bool:
         """Whether PixelData is present."""
-        return self.pixel_element is not None or (self.deflated and "PixelData" in self.dataset)
+        return self.pixel_element is not None
 
 
 def list_files(path: Path) -> list[Path]:
@@ -95,8 +96,15 @@ def list_files(path: Path) -> list[Path]:
     return files
 
 
-def read_headers(paths: Sequence[Path]) -> tuple[list[DicomHeader], list[Path]]:
+def read_headers(
+    paths: Sequence[Path], inflated_bytes: int = 2**31
+) -> tuple[list[DicomHeader], list[Path]]:
     """Read the headers of all DICOM files.
+
+    Parameters
+    ----------
+    inflated_bytes
+        Longest accepted data set of a deflated file.
 
     Returns
     -------
@@ -108,12 +116,14 @@ def read_headers(paths: Sequence[Path]) -> tuple[list[DicomHeader], list[Path]]:
     ------
     UnreadableInput
         If a DICOM file is damaged, or no file is DICOM.
+    NotAnalysable
+        ``limits`` for a deflated file beyond `inflated_bytes`.
     """
     headers: list[DicomHeader] = []
     foreign: list[Path] = []
     for number, path in enumerate(paths, start=1):
         try:
-            header = _read_header(path)
+            header = _read_header(path, inflated_bytes)
         except PARSE_ERRORS as error:
             raise _damaged(path, number, len(paths)) from error
         if header is None:
@@ -148,25 +158,31 @@ def _is_foreign_by_name(path: Path) -> bool:
     return path.name.startswith(".") or path.name.upper() == "DICOMDIR"
 
 
-def _read_header(path: Path) -> DicomHeader | None:
+def _read_header(path: Path, inflated_bytes: int) -> DicomHeader | None:
     if _is_foreign_by_name(path):
         return None
     with path.open("rb") as file:
         if not _looks_like_dicom(file.read(_PREAMBLE + 4)):
             return None
-        file.seek(0)
-        dataset = dcmread(file, stop_before_pixels=True, force=True)
-        if dataset.get("SOPClassUID") == MediaStorageDirectoryStorage:
-            return None
-        if "DirectoryRecordSequence" in dataset:
-            return None
-        syntax = UID(dataset.file_meta.get("TransferSyntaxUID") or _assumed_syntax(dataset))
-        if syntax == DeflatedExplicitVRLittleEndian:
-            file.seek(0)
-            inflated = dcmread(file)
-            return DicomHeader(path, inflated, syntax, None, deflated=True)
-        element = _pixel_element(file, dataset, path.stat().st_size)
-    return DicomHeader(path, dataset, syntax, element)
+        offset = deflated_offset(file)
+        if offset is not None:
+            content = inflated(file, offset, inflated_bytes)
+            header = _parse_header(path, content, len(content.getbuffer()))
+            return header and replace(header, transfer_syntax=DeflatedExplicitVRLittleEndian)
+        return _parse_header(path, file, path.stat().st_size)
+
+
+def _parse_header(path: Path, file: BinaryIO, file_size: int) -> DicomHeader | None:
+    file.seek(0)
+    dataset = dcmread(file, stop_before_pixels=True, force=True)
+    if dataset.get("SOPClassUID") == MediaStorageDirectoryStorage:
+        return None
+    if "DirectoryRecordSequence" in dataset:
+        return None
+    syntax = UID(dataset.file_meta.get("TransferSyntaxUID") or _assumed_syntax(dataset))
+    if syntax == DeflatedExplicitVRLittleEndian:
+        raise ValueError("deflated in a way that is not bounded")
+    return DicomHeader(path, dataset, syntax, _pixel_element(file, dataset, file_size))
 
 
 def _looks_like_dicom(start: bytes) -> bool:

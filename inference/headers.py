@@ -18,12 +18,6 @@ from pydicom.uid import UID
 from inference.dicom_files import DicomHeader, PixelElement
 from inference.errors import NotAnalysable, UnreadableInput
 
-MAX_ROWS_OR_COLUMNS = 4096
-"""Largest accepted image edge; CT scanners write 512 to 2048."""
-
-MAX_FRAMES = 20_000
-"""Largest accepted NumberOfFrames; a whole-body CT at 0.3 mm has about 6 000."""
-
 Vector3 = tuple[float, float, float]
 Vector6 = tuple[float, float, float, float, float, float]
 
@@ -177,14 +171,11 @@ def pixel_format_of(header: DicomHeader) -> PixelFormat:
     UnreadableInput
         If an element is absent or its value contradicts the others.
     NotAnalysable
-        ``limits`` for absurd sizes, ``not_ct`` for colour images.
+        ``not_ct`` for colour images.
     """
     rows, columns, allocated = (
         _required_int(header, keyword) for keyword in ("Rows", "Columns", "BitsAllocated")
     )
-    for keyword, value in (("Rows", rows), ("Columns", columns)):
-        if value > MAX_ROWS_OR_COLUMNS:
-            raise NotAnalysable("limits", f"{keyword} is {value}, more than {MAX_ROWS_OR_COLUMNS}")
     dataset = header.dataset
     samples = int(number(dataset, "SamplesPerPixel") or 1)
     if samples != 1:
@@ -207,12 +198,12 @@ def frame_count(header: DicomHeader) -> int:
     Raises
     ------
     NotAnalysable
-        ``limits`` for absurd values.
+        ``limits`` if it is below 1; `inference.limits` knows the other end.
     """
     value = number(header.dataset, "NumberOfFrames")
     frames = 1 if value is None else int(value)
-    if not 1 <= frames <= MAX_FRAMES:
-        raise NotAnalysable("limits", f"NumberOfFrames is {frames}, not within 1 to {MAX_FRAMES}")
+    if frames < 1:
+        raise NotAnalysable("limits", f"NumberOfFrames is {frames}, less than 1")
     return frames
 
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from inference.acquisition import read_acquisition
 from inference.dicom_files import DicomHeader, list_files, read_headers
-from inference.errors import NotAnalysable
 from inference.geometry_gate import Stack, pass_gate
 from inference.headers import FrameHeader, text
+from inference.limits import DEFAULT_LIMITS, InputLimits, require_sizes
 from inference.pixels import stored_frames
 from inference.rescale import padding_notices, require_hounsfield, write_hu
 from inference.series_choice import (
@@ -21,11 +21,9 @@ from inference.series_choice import (
     count_frames,
     drop_localizers,
     frames_of_series,
+    is_ct,
 )
 from inference.volume import Acquisition, CTVolume, HUArray, Notice, SourceFrame, SourceSeries
-
-MAX_VOXELS = 2**31
-"""Largest accepted volume (4 GiB of int16)."""
 
 SLICE_GAP_FRACTION = 0.9
 """SliceThickness below this fraction of the slice distance leaves anatomy between slices."""
@@ -34,7 +32,7 @@ TILT_HEADER_TOLERANCE_DEG = 0.25
 """GantryDetectorTilt above this is reported although the positions show no tilt."""
 
 
-def load_dicom(path: Path) -> CTVolume:
+def load_dicom(path: Path, limits: InputLimits = DEFAULT_LIMITS) -> CTVolume:
     """Read the CT series in a folder (with sub-folders), or one DICOM file.
 
     Raises
@@ -42,13 +40,13 @@ def load_dicom(path: Path) -> CTVolume:
     UnreadableInput
         If no CT can be read from the files.
     NotAnalysable
-        If they hold no single regular CT volume; `inference.geometry_gate`,
+        If they hold no single regular CT volume; `inference.geometry_gate`, `inference.limits`,
         `inference.series_choice` and `inference.rescale` list the codes.
     """
-    return load_files(list_files(path))
+    return load_files(list_files(path), limits)
 
 
-def load_files(paths: Sequence[Path]) -> CTVolume:
+def load_files(paths: Sequence[Path], limits: InputLimits = DEFAULT_LIMITS) -> CTVolume:
     """Read the CT series made of these files, in any order.
 
     Raises
@@ -59,11 +57,12 @@ def load_files(paths: Sequence[Path]) -> CTVolume:
     with warnings.catch_warnings():
         # pydicom's remarks quote element values; what matters is checked here.
         warnings.simplefilter("ignore")
-        return _load(paths)
+        return _load(paths, limits)
 
 
-def _load(paths: Sequence[Path]) -> CTVolume:
-    headers, foreign = read_headers(paths)
+def _load(paths: Sequence[Path], limits: InputLimits) -> CTVolume:
+    headers, foreign = read_headers(paths, limits.inflated_bytes)
+    require_sizes([header for header in headers if is_ct(header)], limits)
     notices = []
     if foreign:
         notices.append(
@@ -91,10 +90,7 @@ def _load(paths: Sequence[Path]) -> CTVolume:
 
 def _read_hu(frames: Sequence[FrameHeader]) -> HUArray:
     pixel_format = frames[0].pixel_format
-    shape = (len(frames), pixel_format.rows, pixel_format.columns)
-    if shape[0] * shape[1] * shape[2] > MAX_VOXELS:
-        raise NotAnalysable("limits", f"{shape[0]} x {shape[1]} x {shape[2]} voxels are too many")
-    hu = np.empty(shape, dtype=np.int16)
+    hu = np.empty((len(frames), pixel_format.rows, pixel_format.columns), dtype=np.int16)
     for k, stored in stored_frames(frames):
         write_hu(stored, frames[k], hu[k])
     return hu

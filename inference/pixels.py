@@ -7,15 +7,13 @@ imagecodecs; whatever else pydicom can decode goes through its pylibjpeg plugin.
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import imagecodecs
 import numpy as np
 import numpy.typing as npt
-from pydicom import dcmread
 from pydicom.encaps import generate_frames
 from pydicom.pixels.utils import iter_pixels
 from pydicom.uid import (
@@ -32,7 +30,9 @@ from pydicom.uid import (
     JPEGLSNearLossless,
 )
 
+from inference.deflated import deflated_offset, inflated_start
 from inference.dicom_files import PARSE_ERRORS, PixelElement
+from inference.encapsulated import require_size, require_sizes, require_whole_items
 from inference.errors import UnreadableInput
 from inference.headers import FrameHeader, PixelFormat
 from inference.rescale import StoredArray
@@ -51,8 +51,6 @@ _PLUGIN = "pylibjpeg"
 """Never left to pydicom: its gdcm plugin aborts the whole process on a damaged JPEG 2000 stream."""
 
 _CODEC_ERRORS = (RuntimeError, *PARSE_ERRORS)
-_ITEM = (0xFFFE, 0xE000)
-_SEQUENCE_DELIMITER = (0xFFFE, 0xE0DD)
 
 
 def stored_frames(frames: Sequence[FrameHeader]) -> Iterator[tuple[int, StoredArray]]:
@@ -93,8 +91,8 @@ def _frames_of_file(
             source = _native(first, element, sorted(wanted), where)
         elif element is not None and location.transfer_syntax in _IMAGECODECS:
             source = _encapsulated(first, element, sorted(wanted), where)
-        elif location.transfer_syntax == DeflatedExplicitVRLittleEndian:
-            source = _deflated(first, sorted(wanted), where)
+        elif element is not None and location.transfer_syntax == DeflatedExplicitVRLittleEndian:
+            source = _deflated(first, element, sorted(wanted), where)
         else:
             source = _by_pydicom(first, sorted(wanted), where)
         for frame_index, values in source:
@@ -125,11 +123,13 @@ def _native(
 
 
 def _deflated(
-    first: FrameHeader, indices: Sequence[int], where: str
+    first: FrameHeader, element: PixelElement, indices: Sequence[int], where: str
 ) -> Iterator[tuple[int, npt.NDArray[Any]]]:
     pixel_format = first.pixel_format
+    end = element.offset + (element.length or 0)
     try:
-        data = dcmread(first.path).PixelData
+        with first.path.open("rb") as file:
+            data = inflated_start(file, deflated_offset(file) or 0, end)[element.offset :]
     except PARSE_ERRORS as error:
         raise _undecodable(where, error) from error
     size = pixel_format.frame_bytes
@@ -158,7 +158,7 @@ def _encapsulated(
     decode = _IMAGECODECS[first.location.transfer_syntax]
     wanted = set(indices)
     with first.path.open("rb") as file:
-        _require_whole_items(file, element.offset, where)
+        require_whole_items(file, element.offset, where)
         file.seek(element.offset)
         encoded = generate_frames(
             file,
@@ -186,6 +186,7 @@ def _decoded(
 ) -> npt.NDArray[Any]:
     """Decode by imagecodecs; a codestream it refuses or reads otherwise goes to pydicom."""
     shape = (first.pixel_format.rows, first.pixel_format.columns)
+    require_size(data, first, where)
     try:
         values = decode(data)
     except _CODEC_ERRORS:
@@ -203,7 +204,8 @@ def _by_pydicom(
     element = first.location.element
     if element is not None and element.length is None:
         with first.path.open("rb") as file:
-            _require_whole_items(file, element.offset, where)
+            require_whole_items(file, element.offset, where)
+            require_sizes(file, first, element.offset, where)
     try:
         decoded = iter_pixels(first.path, indices=indices, raw=True, decoding_plugin=_PLUGIN)
         yield from zip(indices, decoded, strict=True)
@@ -213,23 +215,6 @@ def _by_pydicom(
 
 def _undecodable(where: str, error: Exception) -> UnreadableInput:
     return UnreadableInput(f"{where}: PixelData cannot be decoded ({type(error).__name__})")
-
-
-def _require_whole_items(file: BinaryIO, offset: int, where: str) -> None:
-    """Walk the fragments (Part 5, A.4): decoders fill what is cut off with plausible values."""
-    size = os.fstat(file.fileno()).st_size
-    while offset < size:
-        file.seek(offset)
-        head = file.read(8)
-        if len(head) < 8:
-            break
-        group, element, length = struct.unpack("<HHL", head)
-        if (group, element) == _SEQUENCE_DELIMITER:
-            return
-        if (group, element) != _ITEM:
-            break
-        offset += 8 + length
-    raise UnreadableInput(f"{where}: PixelData (7FE0,0010) ends before its sequence delimiter")
 
 
 def _shifted(values: npt.NDArray[Any], pixel_format: PixelFormat) -> npt.NDArray[Any]:

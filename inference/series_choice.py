@@ -54,7 +54,7 @@ def choose_series(headers: Sequence[DicomHeader]) -> tuple[list[DicomHeader], li
     """
     ct_series: dict[tuple[str | None, str | None], list[DicomHeader]] = defaultdict(list)
     for header in headers:
-        if _is_ct(header):
+        if is_ct(header):
             uids = (
                 text(header.dataset, "StudyInstanceUID"),
                 text(header.dataset, "SeriesInstanceUID"),
@@ -167,7 +167,8 @@ def choose_stack(frames: Sequence[FrameHeader]) -> tuple[list[FrameHeader], list
     return kept, [Notice("other_stacks_ignored", f"{left_out} frame(s) of other stacks left out")]
 
 
-def _is_ct(header: DicomHeader) -> bool:
+def is_ct(header: DicomHeader) -> bool:
+    """Whether an object is of a CT image class and not of another modality."""
     modality = text(header.dataset, "Modality")
     return element_value(header.dataset, "SOPClassUID") in _CT_CLASSES and modality in (None, "CT")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from node import (
     Destination,
+    ListenerLimits,
     ListenerSettings,
     Peer,
     SeriesSettings,
@@ -12,6 +13,7 @@ from node import (
     WebDestination,
 )
 from service.config import Config, DestinationConfig, TlsConfig
+from service.config.limits import ListenerLimitsConfig
 from service.errors import UsageError
 from service.layout import images_folder
 
@@ -72,6 +74,18 @@ def listener_settings(config: Config) -> ListenerSettings:
         peers=tuple(Peer(peer.ae_title, peer.host, peer.port) for peer in config.node.peers),
         max_associations=config.node.max_associations,
         tls=tls_settings(config.node.tls),
+        limits=_listener_limits(config.node.limits),
+    )
+
+
+def _listener_limits(limits: ListenerLimitsConfig) -> ListenerLimits:
+    return ListenerLimits(
+        handshake_seconds=limits.handshake_seconds,
+        idle_seconds=limits.idle_seconds,
+        max_connecting=limits.max_connecting,
+        max_associations_per_peer=limits.max_associations_per_peer,
+        max_pdu_bytes=limits.max_pdu_kib * 2**10,
+        max_instance_bytes=limits.max_instance_mib * 2**20,
     )
 
 

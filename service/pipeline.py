@@ -37,6 +37,7 @@ from inference import (
     UnreadableInput,
 )
 from inference.analysis import measure_segmentation, segmentation_from_labels
+from inference.limits import InputLimits
 from inference.loading import load_dicom, load_files
 from inference.nifti import load_labels, load_nifti
 from service.request import Request
@@ -95,7 +96,7 @@ class Analysis:
     @cached_property
     def volume(self) -> CTVolume:
         """The CT, read again after a restart."""
-        return read_volume(self.request.files)
+        return read_volume(self.request.files, self.toolbox.input_limits)
 
     @cached_property
     def segmentation(self) -> Segmentation:
@@ -195,7 +196,7 @@ _STEP_FUNCTIONS: dict[str, Callable[[Analysis], None]] = {
 }
 
 
-def read_volume(files: tuple[Path, ...]) -> CTVolume:
+def read_volume(files: tuple[Path, ...], limits: InputLimits) -> CTVolume:
     """Read a list of DICOM files, or the one folder or file that `analyze` was given.
 
     Raises
@@ -204,11 +205,13 @@ def read_volume(files: tuple[Path, ...]) -> CTVolume:
         See `inference.loading`.
     """
     if len(files) != 1:
-        return load_files(files)
+        return load_files(files, limits)
     (path,) = files
     if not path.exists():
         raise UnreadableInput(f"{path.name}: no longer there")
-    return load_nifti(path) if path.name.endswith(_NIFTI_SUFFIXES) else load_dicom(path)
+    if path.name.endswith(_NIFTI_SUFFIXES):
+        return load_nifti(path)
+    return load_dicom(path, limits)
 
 
 def source_of_header(path: Path | None) -> SourceSeries:

@@ -11,6 +11,7 @@ from importlib.metadata import version
 
 import texture
 from inference import Acquisition
+from inference.limits import InputLimits
 from inference.segmenter import Segmenter, load_segmenter
 from inference.weights import RELEASED
 from service.config import Config
@@ -64,6 +65,18 @@ class Toolbox:
             return settings_from_mapping(section.preset, own)
         return resolve_settings(section.preset)
 
+    @property
+    def input_limits(self) -> InputLimits:
+        """How large a series may claim to be."""
+        limits = self.config.inference.limits
+        return InputLimits(
+            rows=limits.max_rows,
+            columns=limits.max_columns,
+            frames=limits.max_frames,
+            voxels=limits.max_voxels,
+            inflated_bytes=limits.max_inflated_mib * 2**20,
+        )
+
     def calibration_for(self, acquisition: Acquisition) -> Calibration | None:
         """The calibration of the scanner that made the images, if one is configured."""
         table = [
@@ -95,6 +108,7 @@ class Toolbox:
         relevant = {
             "texture": self.config.texture.model_dump(mode="json"),
             "sr_writer": self.config.sr_writer.model_dump(mode="json"),
+            "limits": self.config.inference.limits.model_dump(mode="json"),
             "weights": self.config.inference.weights_sha256 or RELEASED.sha256,
             "software": SOFTWARE.version,
         }

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from service.config.limits import InputLimitsConfig
 from service.config.section import OUTPUT_KINDS, OutputKind, Section
 
 
@@ -17,6 +18,7 @@ class InferenceConfig(Section):
     weights: Path | None = None
     weights_sha256: Annotated[str, Field(pattern=r"^([0-9a-fA-F]{64})?$")] = ""
     threads: Annotated[int, Field(ge=0)] = 0
+    limits: InputLimitsConfig = InputLimitsConfig()
 
 
 class CalibrationConfig(Section):

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
+from service.config.limits import ListenerLimitsConfig
 from service.config.section import AETitle, Port, Section, TlsConfig
 
 
@@ -44,4 +45,5 @@ class NodeConfig(Section):
     max_associations: Annotated[int, Field(ge=1, le=500)] = 20
     spool: Path = Path("var/spool")
     min_free_gib: Annotated[float, Field(ge=0)] = 2.0
+    limits: ListenerLimitsConfig = ListenerLimitsConfig()
     series: SeriesConfig = SeriesConfig()
