@@ -7,8 +7,11 @@ import random
 import threading
 import time
 from collections.abc import Callable, Hashable
+from dataclasses import replace
 
 from node.backoff import BackoffPolicy, delay_seconds
+from node.count_inquiry import CountInquiry, CountQuestion
+from node.index import SeriesRecord
 from node.observer import NodeObserver
 from node.received import ReceivedSeries
 from node.series import CompletionReason, SeriesTracker
@@ -49,6 +52,9 @@ class CompletionDispatcher:
         self._tracker = SeriesTracker(settings)
         self._failures: dict[str, int] = {}
         self._retries: dict[str, tuple[float, CompletionReason]] = {}
+        self._announced: dict[str, int] = {}
+        source = settings.announced
+        self._inquiry = None if source is None else CountInquiry(source, self._count_answered)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="node-completion", daemon=True)
 
@@ -58,11 +64,15 @@ class CompletionDispatcher:
         with self._lock:
             for key in self._spool.index.unhanded_series():
                 self._tracker.restored(key, now)
+        if self._inquiry is not None:
+            self._inquiry.start()
         self._thread.start()
 
     def stop(self) -> None:
         """Stop after the hand-over in progress; open series stay for the next start."""
         self._stopping.set()
+        if self._inquiry is not None:
+            self._inquiry.stop()
         if self._thread.is_alive():
             self._thread.join()
 
@@ -84,6 +94,7 @@ class CompletionDispatcher:
     def _run(self) -> None:
         while not self._stopping.wait(self._nap_seconds()):
             self._tick()
+            self._ask_for_counts()
             for key, reason in self._take_due():
                 if self._stopping.is_set():
                     return
@@ -100,6 +111,27 @@ class CompletionDispatcher:
         # The observer behind it is the service's code; completion goes on without it.
         except Exception as error:  # noqa: BLE001
             LOG.error("observer failed: %s", type(error).__name__)
+
+    def _ask_for_counts(self) -> None:
+        if self._inquiry is None:
+            return
+        with self._lock:
+            questions = self._tracker.take_questions(time.monotonic())
+        for question in questions:
+            record = self._spool.index.record(question[0])
+            if record is not None:
+                uids = (record.StudyInstanceUID, record.SeriesInstanceUID)
+                self._inquiry.ask(CountQuestion(*uids, question))
+
+    def _count_answered(self, question: CountQuestion, announced: int | None) -> None:
+        key, _ = question.asked_for
+        record = self._spool.index.record(key)
+        received = 0 if record is None else len(record.instances)
+        with self._lock:
+            if announced is not None:
+                self._announced[key] = announced
+            now = time.monotonic()
+            self._tracker.count_answered(question.asked_for, announced, received, now)
 
     def _nap_seconds(self) -> float:
         with self._lock:
@@ -120,17 +152,17 @@ class CompletionDispatcher:
         record = self._spool.index.record(key)
         if record is None or record.revision <= record.handed_revision:
             return
-        series = self._spool.describe_series(record, reason)
+        series = self._described(record, reason)
         self._consumer(series)
         self._spool.index.mark_handed_over(key, record.revision)
         self._failures.pop(key, None)
-        LOG.info(
-            "series %s complete (%s): %d instances",
-            series.SeriesInstanceUID,
-            reason,
-            len(series.files),
-        )
+        self._announced.pop(key, None)
+        _log_completion(series)
         self._observer.series_complete(series)
+
+    def _described(self, record: SeriesRecord, reason: CompletionReason) -> ReceivedSeries:
+        series = self._spool.describe_series(record, reason)
+        return replace(series, announced_instances=self._announced.get(record.key))
 
     def _retry_later(self, key: str, reason: CompletionReason, error: Exception) -> None:
         failures = self._failures[key] = self._failures.get(key, 0) + 1
@@ -144,3 +176,20 @@ class CompletionDispatcher:
         )
         with self._lock:
             self._retries[key] = (time.monotonic() + delay, reason)
+
+
+def _log_completion(series: ReceivedSeries) -> None:
+    if series.reason == CompletionReason.FEWER_THAN_EXPECTED:
+        LOG.warning(
+            "series %s is partial: %d of %s instances came within the longest wait",
+            series.SeriesInstanceUID,
+            len(series.files),
+            series.announced_instances,
+        )
+        return
+    LOG.info(
+        "series %s complete (%s): %d instances",
+        series.SeriesInstanceUID,
+        series.reason,
+        len(series.files),
+    )

@@ -34,6 +34,8 @@ class ReceivedSeries:
         Who sent the latest instance.
     reason
         Why the series counts as complete, a `node.series.CompletionReason` value.
+    announced_instances
+        How many instances an archive said the series has, if one was asked and knew.
     """
 
     StudyInstanceUID: str
@@ -43,6 +45,7 @@ class ReceivedSeries:
     instance_set_digest: str
     calling_ae_title: str
     reason: str
+    announced_instances: int | None = None
 
 
 @dataclass(frozen=True)

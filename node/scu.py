@@ -61,12 +61,24 @@ class DeliveryResult:
 
 
 @dataclass(frozen=True)
+class Patience:
+    """How long to wait for the connection and the association, and for each answer."""
+
+    connect_seconds: float
+    response_seconds: float
+
+
+LONG_WAIT = Patience(CONNECT_SECONDS, RESPONSE_SECONDS)
+
+
+@dataclass(frozen=True)
 class Negotiation:
     """What to propose: (abstract syntax, transfer syntaxes), roles, and event handlers."""
 
     contexts: Sequence[tuple[str, list[Any]]]
     roles: Sequence[SCP_SCU_RoleSelectionNegotiation] = ()
     handlers: Sequence[EventHandlerType] = ()
+    patience: Patience = LONG_WAIT
 
 
 class DeliveryObserver(Protocol):
@@ -208,10 +220,10 @@ def associated(destination: Destination, negotiation: Negotiation) -> Iterator[A
         The peer does not know our AE titles, or TLS files are unusable.
     """
     ae = AE(ae_title=destination.calling_ae_title)
-    ae.connection_timeout = CONNECT_SECONDS
-    ae.acse_timeout = CONNECT_SECONDS
-    ae.dimse_timeout = RESPONSE_SECONDS
-    ae.network_timeout = RESPONSE_SECONDS
+    ae.connection_timeout = negotiation.patience.connect_seconds
+    ae.acse_timeout = negotiation.patience.connect_seconds
+    ae.dimse_timeout = negotiation.patience.response_seconds
+    ae.network_timeout = negotiation.patience.response_seconds
     tls = None
     if destination.tls is not None:
         tls = (client_context(destination.tls), destination.host)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from node.expectation import CountSource
+
 
 @dataclass(frozen=True)
 class TlsSettings:
@@ -39,10 +41,17 @@ class Peer:
 
 @dataclass(frozen=True)
 class SeriesSettings:
-    """When a series counts as completely received."""
+    """When a series counts as completely received.
+
+    Attributes
+    ----------
+    announced
+        Who can be asked how many images a series has; None: nobody.
+    """
 
     quiet_seconds: float = 15.0
     max_wait_seconds: float = 900.0
+    announced: CountSource | None = None
 
 
 @dataclass(frozen=True)

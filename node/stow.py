@@ -15,14 +15,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from node.errors import NotAcceptable, Permanent, Retryable
+from node.errors import NotAcceptable, Retryable
 from node.part10 import FileIdentity, identify
 from node.scu import DeliveryObserver, DeliveryResult, Outcome, classify
-from node.settings import TlsSettings, WebDestination
-from node.tls import client_context
+from node.settings import WebDestination
+from node.web import open_connection
 
 LOG = logging.getLogger(__name__)
-TIMEOUT_SECONDS = 120.0
 CHUNK_BYTES = 2**20
 MAX_ANSWER_BYTES = 2**20
 BOUNDARY = "spinenode-instance-boundary-7d1f3c"
@@ -53,7 +52,7 @@ def post_files(
         The URL is not http or https, or TLS files are unusable.
     """
     url = urlsplit(destination.dicomweb_url)
-    connection = _connection(url, destination.tls)
+    connection = open_connection(url, destination.tls)
     results: list[DeliveryResult] = []
     try:
         try:
@@ -68,17 +67,6 @@ def post_files(
     finally:
         connection.close()
     return tuple(results)
-
-
-def _connection(url: SplitResult, tls: TlsSettings | None) -> http.client.HTTPConnection:
-    if url.scheme not in ("http", "https") or not url.hostname:
-        raise Permanent("dicomweb_url is not an http or https URL")
-    if url.scheme == "http":
-        return http.client.HTTPConnection(url.hostname, url.port, timeout=TIMEOUT_SECONDS)
-    context = client_context(tls or TlsSettings())
-    return http.client.HTTPSConnection(
-        url.hostname, url.port, timeout=TIMEOUT_SECONDS, context=context
-    )
 
 
 def _post_one(
