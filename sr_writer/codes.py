@@ -134,6 +134,7 @@ ARTIFICIAL_INTELLIGENCE = _dcm("123110", "Artificial Intelligence")
 
 # Units (UCUM)
 NO_UNITS = Code("1", "UCUM", "no units")
+GRADE = Code("{grade}", "UCUM", "grade")
 PERCENT = Code("%", "UCUM", "Percent")
 MILLIMETER = Code("mm", "UCUM", "millimeter")
 MILLILITER = Code("ml", "UCUM", "milliliter")
@@ -160,10 +161,10 @@ PRESENT = _sct("52101004", "Present")
 ABSENT = _sct("272519000", "Absent")
 GENANT_TYPE = _own("genant-type", "Type of vertebral deformity")
 GENANT_TYPES = {
-    "none": _own("deformity-none", "None"),
-    "wedge": _own("deformity-wedge", "Wedge"),
-    "biconcave": _own("deformity-biconcave", "Biconcave"),
-    "crush": _own("deformity-crush", "Crush"),
+    "none": _own("type-none", "None"),
+    "wedge": _own("type-wedge", "Wedge"),
+    "biconcave": _own("type-biconcave", "Biconcave"),
+    "crush": _own("type-crush", "Crush"),
 }
 
 FEATURES: dict[str, tuple[Code, Code]] = {

@@ -155,6 +155,11 @@ class Findings:
         """Vertebrae with a fracture of grade 1 or higher, from head to foot."""
         return tuple(v for v in self.vertebrae if v.fractured)
 
+    @property
+    def flagged_first(self) -> tuple[VertebraFindings, ...]:
+        """All vertebrae in the order of the report, whose first group viewers open at."""
+        return self.flagged + tuple(v for v in self.vertebrae if not v.fractured)
+
     def to_json(self) -> dict[str, object]:
         """Return the contract's document as plain dicts, lists, numbers, strings and None."""
         from sr_writer.findings_json import to_json  # noqa: PLC0415 - it imports this module

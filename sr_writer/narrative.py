@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
 
 from pydicom.dataset import Dataset
@@ -12,6 +13,12 @@ from sr_writer.instance import ResultContext
 from sr_writer.provenance import NARRATIVE
 from sr_writer.references import InstanceReference
 from sr_writer.sr import language_item, observer_items, sr_document
+
+_LINE_CHARACTERS = 92
+_LEGEND = (
+    "Heights: anterior / middle / posterior. Why something was not measured is said in the "
+    "measurement report."
+)
 
 
 def build_narrative(references: Iterable[InstanceReference], context: ResultContext) -> Dataset:
@@ -38,22 +45,22 @@ def _conclusions(context: ResultContext) -> list[str]:
     if findings.analysed:
         lines.append(wording.spine_density(findings.spine))
     lines.append(wording.RESEARCH_USE)
-    if context.settings.predecessor is not None:
-        lines.append("This report supersedes an earlier report of the same series.")
+    lines.append(wording.superseding(context.settings.predecessor))
     return lines
 
 
 def _findings_section(context: ResultContext) -> list[Dataset]:
     findings = context.findings
-    lines: list[str] = []
-    for vertebra in findings.vertebrae:
-        extra = [*wording.unavailable_lines(vertebra)]
-        if vertebra.flags:
-            extra.insert(0, wording.flag_text(vertebra))
-        line = wording.vertebra_line(vertebra)
-        lines.append(line + (f" ({'; '.join(extra)})" if extra else ""))
-    lines += [f"Warning: {notice.text}" for notice in findings.warnings]
+    lines = [_wrapped(wording.vertebra_line(vertebra)) for vertebra in findings.vertebrae]
+    lines += [_wrapped(f"Warning: {notice.text}") for notice in findings.warnings]
+    if findings.vertebrae:
+        lines.append(_wrapped(_LEGEND))
     return [_section(codes.FINDINGS_HEADING, codes.FINDING, lines)] if lines else []
+
+
+def _wrapped(text: str) -> str:
+    """Break lines: OHIF prints findings in fixed pitch and cuts what is wider than the window."""
+    return textwrap.fill(text, _LINE_CHARACTERS).replace("\n", "\r\n    ")
 
 
 def _method(context: ResultContext) -> list[str]:

@@ -28,14 +28,18 @@ _REPORT_WIDE, _REPORT_TALL = (900, 620), (560, 1100)
 """Largest width and height of the two views in the report, for short and for long spines."""
 
 
-def draw_overview(findings: Findings, panels: Panels) -> RGBArray:
-    """Return the picture of an analysed study, uint8 (rows, columns, 3)."""
+def draw_overview(findings: Findings, panels: Panels, notice: str = "") -> RGBArray:
+    """Return the picture of an analysed study, uint8 (rows, columns, 3).
+
+    `notice` stands in the upper right corner: that an earlier picture is superseded.
+    """
     panels_width, panels_height = panels_size(panels, *_MOST_PANELS)
     table_height = _HEAD_ROW + _ROW * len(findings.vertebrae) + _DENSITY_LINES
     height = round(max(panels_height, min(table_height, _MOST_PANELS[1])))
     width = max(panels_width + _TABLE_WIDTH + 3 * _MARGIN, _LEAST_WIDTH)
     page = Page(width, _TOP + height + _BOTTOM)
     _draw_title(page, findings)
+    _draw_notice(page, notice)
     draw_panels(page, Box(_MARGIN, _TOP, panels_width, height), panels, findings)
     _draw_table(page, findings)
     _draw_footer(page, findings)
@@ -57,10 +61,11 @@ def draw_views(findings: Findings, panels: Panels) -> RGBArray:
     return page.rgb()
 
 
-def draw_not_analysable(findings: Findings) -> RGBArray:
+def draw_not_analysable(findings: Findings, notice: str = "") -> RGBArray:
     """Return a picture that says that, and why, there is no result."""
     page = Page(1600, 560)
     page.text((_MARGIN, 70), "Spine CT: not analysed", 40, palette.ORANGE, weight="bold")
+    _draw_notice(page, notice)
     y = 140.0
     for reason in findings.reasons:
         y = page.paragraph((_MARGIN, y), reason.text, 95, 24, FOREGROUND) + 14
@@ -77,6 +82,10 @@ def _draw_title(page: Page, findings: Findings) -> None:
     colour = palette.FLAGGED if findings.flagged else FOREGROUND
     characters = round((page.width - 2 * _MARGIN) / (0.58 * 19))
     page.paragraph((_MARGIN, 72), _headline(findings), characters, 19, colour)
+
+
+def _draw_notice(page: Page, notice: str) -> None:
+    page.text((page.width - _MARGIN, 38), notice, 15, palette.YELLOW, ha="right")
 
 
 def _headline(findings: Findings) -> str:
@@ -129,7 +138,7 @@ def _remark(vertebra: VertebraFindings) -> str:
     elif not vertebra.complete:
         words = "cut by edge"
     else:
-        words = wording.flag_text(vertebra)
+        words = wording.remark(vertebra)
     if len(words) > _REMARK_CHARACTERS:
         words = words[: _REMARK_CHARACTERS - 1].rstrip() + "…"
     return words

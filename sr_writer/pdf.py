@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from datetime import datetime
 
 from pydicom.dataset import Dataset
 from reportlab.lib.pagesizes import A4
@@ -14,14 +13,21 @@ from reportlab.platypus.flowables import Flowable
 from sr_writer import wording
 from sr_writer.drawing import RGBArray
 from sr_writer.findings_schema import Findings
-from sr_writer.pdf_pages import findings_page, method_page, not_analysable_page, texture_page
+from sr_writer.pdf_pages import (
+    findings_page,
+    method_page,
+    not_analysable_page,
+    report_head,
+    texture_page,
+)
 from sr_writer.pdf_style import FONT, register_fonts
+from sr_writer.settings import WriterSettings
 
 MARGIN_MM = 15
 
 
 def render_pdf(
-    findings: Findings, picture: RGBArray | None, header: Dataset | None, created: datetime
+    findings: Findings, picture: RGBArray | None, header: Dataset | None, settings: WriterSettings
 ) -> bytes:
     """Return the report as PDF bytes, the same for the same arguments.
 
@@ -31,17 +37,17 @@ def render_pdf(
         The two views of the spine, or None for a study that was not analysed.
     header
         Source header for the patient's line; None for inputs without patient.
-    created
-        Date and time as printed.
+    settings
+        Date and time as printed, and the report that this one supersedes.
     """
     register_fonts()
-    created_text = created.strftime("%Y-%m-%d %H:%M")
+    head = report_head(header, settings)
     story: list[Flowable] = []
     if findings.analysed and picture is not None:
-        story += findings_page(findings, picture, header, created_text)
+        story += findings_page(findings, picture, head)
         story += [PageBreak(), *texture_page(findings), PageBreak()]
     else:
-        story += [*not_analysable_page(findings, header, created_text), PageBreak()]
+        story += [*not_analysable_page(findings, head), PageBreak()]
     story += method_page(findings)
     buffer = io.BytesIO()
     document = SimpleDocTemplate(

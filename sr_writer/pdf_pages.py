@@ -14,6 +14,7 @@ from sr_writer import wording
 from sr_writer.drawing import RGBArray
 from sr_writer.findings_schema import FEATURE_KEYS, Findings, VertebraFindings
 from sr_writer.pdf_style import data_table, paragraph
+from sr_writer.settings import WriterSettings
 from sr_writer.wording import number
 
 _BESIDE_MM = (86.0, 190.0)
@@ -41,12 +42,10 @@ _PUBLISHED_WORDS = (
 )
 
 
-def findings_page(
-    findings: Findings, picture: RGBArray, header: Dataset | None, created_text: str
-) -> list[Flowable]:
+def findings_page(findings: Findings, picture: RGBArray, head: list[Flowable]) -> list[Flowable]:
     """Page 1: the conclusion, the picture and the numbers of every level."""
     return [
-        *_head(header, created_text),
+        *head,
         paragraph(wording.conclusion(findings), "flagged" if findings.flagged else "verdict"),
         paragraph(wording.spine_density(findings.spine)),
         Spacer(1, 3 * mm),
@@ -91,23 +90,26 @@ def method_page(findings: Findings) -> list[Flowable]:
     return story + [paragraph(line, "small") for line in _identity_lines(findings)]
 
 
-def not_analysable_page(
-    findings: Findings, header: Dataset | None, created_text: str
-) -> list[Flowable]:
+def not_analysable_page(findings: Findings, head: list[Flowable]) -> list[Flowable]:
     """Page 1 of a study without result."""
     return [
-        *_head(header, created_text),
+        *head,
         paragraph(wording.conclusion(findings), "flagged"),
         Spacer(1, 3 * mm),
         paragraph("No masks, levels or measurements were made from this series."),
     ]
 
 
-def _head(header: Dataset | None, created_text: str) -> list[Flowable]:
+def report_head(header: Dataset | None, settings: WriterSettings) -> list[Flowable]:
+    """Title, patient, date and status, as page 1 begins."""
     lines = [paragraph("Spine CT report", "title")]
+    created_text = settings.created_at.strftime("%Y-%m-%d %H:%M")
     if header is not None:
         lines.append(paragraph(_patient_line(header)))
     lines.append(paragraph(f"Report made {created_text}. {wording.RESEARCH_USE}", "small"))
+    supersedes = wording.superseding(settings.predecessor)
+    if supersedes:
+        lines.append(paragraph(supersedes, "verdict"))
     return [*lines, Spacer(1, 3 * mm)]
 
 

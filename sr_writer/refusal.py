@@ -23,6 +23,7 @@ from sr_writer.references import InstanceReference, instance_reference
 from sr_writer.secondary_capture import build_secondary_capture
 from sr_writer.settings import WriterSettings
 from sr_writer.sr import build_not_analysable_sr
+from sr_writer.wording import superseding
 from sr_writer.writer import BuiltObject
 
 
@@ -91,12 +92,12 @@ def _write_pictures(
         uids = ResultUIDs(findings, settings)
         context = ResultContext(findings, settings, uids, header, settings.created_at)
     if "overview" in settings.outputs:
-        picture = draw_not_analysable(findings)
+        picture = draw_not_analysable(findings, superseding(settings.predecessor))
         save_picture(picture, out / "overview.png")
         if context is not None:
             objects.append((OVERVIEW, build_secondary_capture(picture, context)))
     if "pdf" in settings.outputs:
-        document = render_pdf(findings, None, header, settings.created_at)
+        document = render_pdf(findings, None, header, settings)
         (out / "report.pdf").write_bytes(document)
         if context is not None:
             objects.append((PDF, build_encapsulated_pdf(document, context)))

@@ -29,11 +29,18 @@ class SoftwareIdentity:
 
 @dataclass(frozen=True)
 class PredecessorObject:
-    """An earlier result of the same series that a new one supersedes."""
+    """An earlier result of the same series that a new one supersedes.
+
+    Attributes
+    ----------
+    reason
+        Why there is a new one, as a clause: ``later slices arrived``; empty where unknown.
+    """
 
     SOPClassUID: str
     SOPInstanceUID: str
     SeriesInstanceUID: str
+    reason: str = ""
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ def build_sr(
     groups = [
         vertebra_group(vertebra, volume, _segment_reference(seg, numbers.get(vertebra.label)),
                        context)
-        for vertebra in findings.vertebrae
+        for vertebra in findings.flagged_first
     ]  # fmt: skip
     slices = sorted({centre_slice(vertebra, volume) for vertebra in findings.vertebrae})
     children = [*_report_head(context)]
@@ -155,8 +155,7 @@ def _qualitative(context: ResultContext) -> Dataset:
         lines.insert(1, wording.spine_density(findings.spine))
         lines.append(wording.preset_text(findings))
     lines += [f"Warning: {notice.text}" for notice in findings.warnings]
-    if context.settings.predecessor is not None:
-        lines.append("This report supersedes an earlier report of the same series.")
+    lines.append(wording.superseding(context.settings.predecessor))
     lines.append(f"Made by {wording.model_text(findings)}.")
     items = [text_item(CONTAINS, codes.COMMENT, wording.ascii_text(line)) for line in lines if line]
     return with_children(container_item(CONTAINS, codes.QUALITATIVE_EVALUATIONS, []), items)

@@ -36,7 +36,7 @@ def verify_sr(
     groups = list(measurement_groups(sr))
     if len(groups) != len(findings.vertebrae):
         _fail(f"{len(groups)} measurement groups for {len(findings.vertebrae)} vertebrae")
-    for group, vertebra in zip(groups, findings.vertebrae, strict=True):
+    for group, vertebra in zip(groups, findings.flagged_first, strict=True):
         _verify_level(group, vertebra)
         _verify_numbers(group, vertebra)
         _verify_fracture(group, vertebra)

@@ -67,7 +67,8 @@ def measurements(vertebra: VertebraFindings) -> Iterator[Measurement]:
     """Every number of a vertebra in reporting order; value None where unavailable."""
     heights, hu = vertebra.heights_mm, vertebra.hu
     yield codes.HEIGHT_LOSS, vertebra.height_loss_percent, codes.PERCENT, None
-    yield codes.GENANT_GRADE, vertebra.genant.grade, codes.NO_UNITS, None
+    # OHIF prints no zero: with the unit "1", grade 0 would read as "Genant grade: 1"
+    yield codes.GENANT_GRADE, vertebra.genant.grade, codes.GRADE, None
     yield codes.HEIGHT_ANTERIOR, heights.anterior, codes.MILLIMETER, None
     yield codes.HEIGHT_MIDDLE, heights.middle, codes.MILLIMETER, None
     yield codes.HEIGHT_POSTERIOR, heights.posterior, codes.MILLIMETER, None
@@ -138,8 +139,7 @@ def _evaluations(vertebra: VertebraFindings) -> Iterator[Dataset]:
 def _comments(vertebra: VertebraFindings) -> Iterator[str]:
     if vertebra.fracture_sentence and vertebra.fractured:
         yield vertebra.fracture_sentence
-    if not vertebra.complete:
-        yield "Cut by the field of view."
-    if vertebra.flags:
-        yield f"Note: {wording.flag_text(vertebra)}."
+    remark = wording.remark(vertebra)
+    if remark:
+        yield f"{remark[0].upper()}{remark[1:]}."
     yield from wording.unavailable_lines(vertebra)

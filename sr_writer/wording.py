@@ -6,6 +6,7 @@ Texts are ASCII: they go into objects that keep the source's character set, what
 from __future__ import annotations
 
 from sr_writer.findings_schema import Findings, SpineFindings, VertebraFindings
+from sr_writer.settings import PredecessorObject
 
 RESEARCH_USE = "Research use only. Not for diagnosis."
 
@@ -25,6 +26,7 @@ FIELD_WORDS = {
 FLAG_WORDS = {
     "foreign_material": "metal or cement",
     "cut_by_field_of_view": "cut by the field of view",
+    "body_not_separated": "body not told apart from the arch",
 }
 
 _CLASS_WORDS = {
@@ -74,6 +76,14 @@ def conclusion(findings: Findings) -> str:
     return f"No height loss of 20 % or more in {counted} judged."
 
 
+def superseding(predecessor: PredecessorObject | None) -> str:
+    """Say that a result replaces an earlier one, and why; empty where it does not."""
+    if predecessor is None:
+        return ""
+    why = f": {predecessor.reason}" if predecessor.reason else ""
+    return ascii_text(f"This report supersedes an earlier report of the same series{why}.")
+
+
 def spine_density(spine: SpineFindings) -> str:
     """Return the density of the spine with levels, class and calibration."""
     if spine.bmd_mg_cm3 is None:
@@ -90,36 +100,47 @@ def spine_density(spine: SpineFindings) -> str:
 
 
 def vertebra_line(vertebra: VertebraFindings) -> str:
-    """One line per vertebra: heights, loss, density."""
-    parts = [vertebra.label + ("" if vertebra.complete else " (incomplete)")]
-    heights = vertebra.heights_mm
+    """One sentence per vertebra: fracture, heights, density, remarks."""
+    parts = [f"suspected fracture, {grade_text(vertebra)}"] if vertebra.fractured else []
+    parts += _numbers(vertebra) or ["not measured"]
+    remarks = remark(vertebra)
+    return f"{vertebra.label}: {', '.join(parts)}" + (f" ({remarks})" if remarks else "")
+
+
+def _numbers(vertebra: VertebraFindings) -> list[str]:
+    heights, parts = vertebra.heights_mm, []
+    if vertebra.height_loss_percent is not None and not vertebra.fractured:
+        parts.append(f"height loss {vertebra.height_loss_percent:.1f} %")
     if heights.anterior is not None:
         parts.append(
             f"heights {number(heights.anterior, 1)} / {number(heights.middle, 1)} / "
             f"{number(heights.posterior, 1)} mm"
         )
-    if vertebra.height_loss_percent is not None:
-        parts.append(f"height loss {vertebra.height_loss_percent:.1f} %")
-    if vertebra.fractured:
-        parts.append(f"{vertebra.genant.type} deformity grade {vertebra.genant.grade}")
     if vertebra.bmd_mg_cm3 is not None:
         parts.append(f"bone density {vertebra.bmd_mg_cm3:.1f} mg/cm3")
     if vertebra.hu.mean is not None:
         parts.append(f"{vertebra.hu.mean:.1f} HU")
-    return ", ".join(parts)
+    return parts
 
 
 def unavailable_lines(vertebra: VertebraFindings) -> list[str]:
-    """``texture: not available, because ...`` per field."""
+    """``heights, height loss not available: ...``, one line per reason."""
+    fields: dict[str, list[str]] = {}
+    for name, reason in vertebra.unavailable.items():
+        fields.setdefault(reason, []).append(FIELD_WORDS.get(name, name))
     return [
-        ascii_text(f"{FIELD_WORDS.get(name, name)} not available: {reason}")
-        for name, reason in vertebra.unavailable.items()
+        ascii_text(f"{', '.join(names)} not available: {reason}")
+        for reason, names in fields.items()
     ]
 
 
-def flag_text(vertebra: VertebraFindings) -> str:
-    """Flags of a vertebra in words, comma separated."""
-    return ", ".join(FLAG_WORDS.get(flag, flag.replace("_", " ")) for flag in vertebra.flags)
+def remark(vertebra: VertebraFindings) -> str:
+    """What is special about a vertebra, comma separated, each thing once."""
+    flags = [FLAG_WORDS.get(flag, flag.replace("_", " ")) for flag in vertebra.flags]
+    cut = FLAG_WORDS["cut_by_field_of_view"]
+    if not vertebra.complete and cut not in flags:
+        flags.insert(0, cut)
+    return ", ".join(flags)
 
 
 def model_text(findings: Findings) -> str:

@@ -39,6 +39,7 @@ from sr_writer.seg import build_seg, seg_kind, segments_of
 from sr_writer.settings import WriterSettings
 from sr_writer.sr import build_sr
 from sr_writer.vertebra_group import centre_slice
+from sr_writer.wording import superseding
 
 BuiltObject = tuple[ObjectKind, Dataset]
 
@@ -93,7 +94,7 @@ def write_outputs(
     for vertebra, picture in pictures.close_ups:
         save_picture(picture, out / f"closeup-{vertebra.label}.png")
     if pictures.views is not None:
-        document = render_pdf(findings, pictures.views, header, settings.created_at)
+        document = render_pdf(findings, pictures.views, header, settings)
         (out / "report.pdf").write_bytes(document)
         if header is not None:
             objects.append((PDF, build_encapsulated_pdf(document, context)))
@@ -110,7 +111,9 @@ def _draw(
         return Pictures(None, None)
     panels = make_panels(findings, volume, segmentation)
     return Pictures(
-        draw_overview(findings, panels) if "overview" in wanted else None,
+        draw_overview(findings, panels, superseding(settings.predecessor))
+        if "overview" in wanted
+        else None,
         draw_views(findings, panels) if "pdf" in wanted else None,
         _draw_close_ups(findings, volume, segmentation) if "overview" in wanted else (),
     )

@@ -33,6 +33,19 @@ def names(group, value_type):
             if i.ValueType == value_type]  # fmt: skip
 
 
+def group_of(level, sr):
+    (group,) = [g for g in measurement_groups(sr) if level in texts(g.ContentSequence)]
+    return group
+
+
+def names_at(group, name):
+    found = [
+        n for n, item in enumerate(group.ContentSequence)
+        if item.ConceptNameCodeSequence[0].CodeMeaning == name
+    ]  # fmt: skip
+    return found[0]
+
+
 def texts(items):
     for item in items:
         if item.ValueType == "TEXT":
@@ -55,10 +68,9 @@ def test_highdicom_reads_groups_segments_and_values(report):
     case, objects = report()
     sr = hd.sr.Comprehensive3DSR.from_dataset(objects["sr"])
     groups = sr.content.get_volumetric_roi_measurement_groups()
-    assert [g.tracking_identifier for g in groups] == ["T12", "L1", "L2"]
-    for number, (group, vertebra) in enumerate(
-        zip(groups, case.findings.vertebrae, strict=True), start=1
-    ):
+    # viewers open a report at its first group: the flagged level
+    assert [g.tracking_identifier for g in groups] == ["L1", "T12", "L2"]
+    for group, vertebra, number in zip(groups, case.findings.flagged_first, (2, 1, 3), strict=True):
         assert group.referenced_segment.referenced_segment_numbers == [number]
         assert group.finding_sites[0].value.value == codes.vertebra_code(vertebra.level).value
         loss = group.get_measurements()[0]
@@ -71,7 +83,7 @@ def test_groups_and_segments_share_tracking_uids(report):
     in_seg = [s.TrackingUID for s in objects["seg"].SegmentSequence]
     in_sr = [i.UID for g in measurement_groups(objects["sr"]) for i in g.ContentSequence
              if i.ValueType == "UIDREF" and i.RelationshipType == "HAS OBS CONTEXT"]  # fmt: skip
-    assert in_sr == in_seg
+    assert sorted(in_sr) == sorted(in_seg)
 
 
 def test_containers_are_separate_and_flags_are_preliminary(report):
@@ -97,11 +109,45 @@ def test_what_is_unavailable_is_left_out_and_said(report):
         return replace(findings, vertebrae=(blank, *findings.vertebrae[1:]))
 
     _, objects = report(without_texture)
-    group = next(measurement_groups(objects["sr"]))
+    group = group_of("T12", objects["sr"])
     assert not set(names(group, "NUM")) & {c.meaning for c, _ in codes.FEATURES.values()}
     said = list(texts(group.ContentSequence))
     assert "texture not available: fewer than 500 voxels" in said
     assert "bone density not available: metal in the body" in said
+
+
+def test_a_cut_vertebra_is_said_to_be_cut_once(report):
+    def cut(findings):
+        reasons = dict.fromkeys(("heights_mm", "height_loss", "genant"), "it is cut")
+        first = replace(
+            findings.vertebrae[0], complete=False, flags=("cut_by_field_of_view",),
+            unavailable=reasons,
+        )  # fmt: skip
+        return replace(findings, vertebrae=(first, *findings.vertebrae[1:]))
+
+    _, objects = report(cut)
+    group = group_of("T12", objects["sr"])
+    said = [text for text in texts(group.ContentSequence) if "cut" in text.lower()]
+    assert said == [
+        "Cut by the field of view.",
+        "heights, height loss, fracture grade not available: it is cut",
+    ]
+    assert " ".join(texts(objects["narrative"].ContentSequence)).count("cut by") == 1
+
+
+def test_a_grade_of_zero_cannot_be_read_as_one(report):
+    """OHIF prints a zero as nothing: the unit has to say what is missing."""
+    _, objects = report()
+    for group in measurement_groups(objects["sr"]):
+        grade = group.ContentSequence[names_at(group, "Genant grade")].MeasuredValueSequence[0]
+        assert grade.MeasurementUnitsCodeSequence[0].CodeValue == "{grade}"
+
+
+def test_every_code_value_fits_its_representation():
+    """Code Value is SH: at most 16 characters (PS3.5 6.2)."""
+    own = [value for value in vars(codes).values() if isinstance(value, codes.Code)]
+    own += [*codes.GENANT_TYPES.values(), *(code for code, _ in codes.FEATURES.values())]
+    assert not [code.value for code in own if len(code.value) > 16]
 
 
 def test_study_text_holds_conclusion_warnings_and_the_disclaimer(report):
@@ -115,13 +161,17 @@ def test_study_text_holds_conclusion_warnings_and_the_disclaimer(report):
 
 
 def test_a_superseding_report_names_its_predecessor(report):
-    before = PredecessorObject("1.2.840.10008.5.1.4.1.1.88.34", "1.2.9.1", "1.2.9")
+    before = PredecessorObject(
+        "1.2.840.10008.5.1.4.1.1.88.34", "1.2.9.1", "1.2.9", "later slices arrived"
+    )
     case, objects = report(predecessor=before)
     (study,) = objects["sr"].PredecessorDocumentsSequence
     assert study.StudyInstanceUID == case.volume.source.StudyInstanceUID
     reference = study.ReferencedSeriesSequence[0].ReferencedSOPSequence[0]
     assert reference.ReferencedSOPInstanceUID == "1.2.9.1"
-    assert any("supersedes" in text for text in texts(objects["sr"].ContentSequence))
+    for kind in ("sr", "narrative"):
+        said = " ".join(texts(objects[kind].ContentSequence))
+        assert "supersedes an earlier report of the same series: later slices arrived." in said
 
 
 def test_image_library_holds_only_the_slices_of_the_centres(report):

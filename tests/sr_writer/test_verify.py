@@ -8,7 +8,8 @@ import numpy as np
 import pydicom
 import pytest
 
-from sr_writer import VerificationFailed, verify_outputs, write_outputs
+from sr_writer import VerificationFailed, codes, verify_outputs, write_outputs
+from sr_writer.verify_sr import measurement_groups
 
 
 @pytest.fixture
@@ -101,9 +102,25 @@ def test_rejects_a_value_that_differs_in_the_last_digit(written_case):
 
 def test_rejects_a_fracture_that_went_missing(written_case):
     case, written = written_case
+
+    def call_it_absent(sr):
+        group = next(measurement_groups(sr))
+        (presence,) = [
+            item for item in group.ContentSequence
+            if item.ConceptNameCodeSequence[0].CodeValue == codes.COMPRESSION_FRACTURE.value
+        ]  # fmt: skip
+        presence.ConceptCodeSequence = [codes.ABSENT.item()]
+
+    edit(written, "sr", call_it_absent)
+    with pytest.raises(VerificationFailed, match="presence of a fracture"):
+        check(case, written)
+
+
+def test_rejects_a_flagged_level_that_the_findings_do_not_flag(written_case):
+    case, written = written_case
     second = replace(case.findings.vertebrae[1], fractured=False)
     changed = (case.findings.vertebrae[0], second, case.findings.vertebrae[2])
-    with pytest.raises(VerificationFailed, match="fracture"):
+    with pytest.raises(VerificationFailed, match="group of T12 is named L1"):
         check(case, written, findings=replace(case.findings, vertebrae=changed))
 
 
