@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from dataclasses import replace
 
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
@@ -26,7 +27,7 @@ from node.commitment import (
 from node.commitment_scu import CONTEXTS, ReportConsumer, answer_report, send_report
 from node.errors import STATUS_SUCCESS, NodeError, NotAcceptable
 from node.index import SpoolIndex
-from node.settings import Destination, ListenerSettings
+from node.settings import Destination, ListenerSettings, Peer
 
 LOG = logging.getLogger(__name__)
 INVALID_ARGUMENT = 0x0115
@@ -95,6 +96,10 @@ class CommitmentScp:
         except (NodeError, RuntimeError, ValueError) as error:
             # The asker repeats its request when no report comes (PS3.4 J.3.2.1).
             LOG.error("storage commitment report failed: %s", error)
+
+    def follow(self, peers: tuple[Peer, ...]) -> None:
+        """Report to these peers from now on."""
+        self._listener = replace(self._listener, peers=peers)
 
     def _peer(self, association: Association) -> Destination | None:
         calling = str(association.requestor.ae_title).strip()

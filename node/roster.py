@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pynetdicom.association import Association
 
 from node.admission import AssociationRequest, Rejection, decide
-from node.settings import ListenerSettings
+from node.settings import ListenerSettings, Peer
 
 
 @dataclass
@@ -57,6 +57,11 @@ class Roster:
             place = OpenAssociation(next(self._numbers), calling_ae_title, host)
             self._open[place.number] = place
             return place
+
+    def follow(self, peers: tuple[Peer, ...]) -> None:
+        """Decide by these peers from now on; who is in stays in."""
+        with self._lock:
+            self._listener = replace(self._listener, peers=peers)
 
     def leave(self, place: OpenAssociation) -> None:
         """Give back a place whose association never started."""

@@ -20,7 +20,7 @@ from node.observer import NodeObserver, SilentObserver
 from node.received import StoredInstance, series_key
 from node.roster import Roster
 from node.scp import StorageScp, application_entity
-from node.settings import ListenerSettings, SeriesSettings
+from node.settings import ListenerSettings, Peer, SeriesSettings
 from node.spool import Spool
 from node.streaming import dul_factory
 from node.tls import server_context
@@ -28,6 +28,8 @@ from node.transport import NodeAssociationServer
 
 LOG = logging.getLogger(__name__)
 POLL_SECONDS = 0.05
+STALLED_SECONDS = 10.0
+"""The accept loop turns ten times a second, however busy the associations are."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,19 @@ class NodeServer:
         self._dispatcher.stop()
         self._report_ended()
         self._server = None
+
+    def follow(self, peers: tuple[Peer, ...]) -> None:
+        """Admit these peers from now on; open associations go on."""
+        self._roster.follow(peers)
+        self._commitment.follow(peers)
+
+    def stalled(self) -> str:
+        """Why no association can be answered any more, or an empty text."""
+        server = self._server
+        if server is None:
+            return "not listening"
+        silent = time.monotonic() - server.last_turn
+        return f"accepts nothing for {silent:.0f} s" if silent > STALLED_SECONDS else ""
 
     def status(self) -> NodeStatus:
         """Return how the node stands right now."""

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import socket
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -93,6 +94,7 @@ class NodeAssociationServer(ThreadedAssociationServer):
         self.observer = observer
         self.listener_limits = limits
         self.make_dul = make_dul
+        self.last_turn = time.monotonic()
         handler: Callable[..., RequestHandler] = AdmittingHandler
         super().__init__(*args, **{**kwargs, "request_handler": handler})
 
@@ -103,6 +105,11 @@ class NodeAssociationServer(ThreadedAssociationServer):
         connection, address = self.socket.accept()
         self.doorway.enter(connection)
         return connection, address
+
+    def service_actions(self) -> None:
+        """Note that the accept loop turns; called at each of its turns."""
+        super().service_actions()
+        self.last_turn = time.monotonic()
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
         """Log what a connection's thread raised, without a traceback on stderr."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -74,6 +75,11 @@ class Worker:
         self.deliverer.close()
         self.jobs.close()
 
+    def follow(self, config: Config) -> None:
+        """Go by the destinations of this configuration from now on."""
+        self.config = config
+        self.deliverer.follow(config)
+
     def problems(self) -> dict[str, str]:
         """What is wrong now, by component."""
         try:
@@ -81,6 +87,18 @@ class Worker:
         except SQLAlchemyError as error:
             return {"database": f"cannot be reached: {type(error).__name__}"}
         return {}
+
+    def stalled(self) -> dict[str, str]:
+        """What does not answer: the database, or whoever takes work from the queue."""
+        stalled = self.queue.stalled() or self.runner.stalled()
+        return {**self.problems(), **({"worker": stalled} if stalled else {})}
+
+    def summary(self) -> str:
+        """Jobs by state."""
+        with suppress(SQLAlchemyError):  # that the database is away, `problems` says
+            counts = sorted(self.jobs.counts().items())
+            return ", ".join(f"{count} {state}" for state, count in counts) or "no jobs"
+        return ""
 
 
 class Service:
@@ -90,11 +108,12 @@ class Service:
         self.config = config
         self.worker = Worker(config)
         self.spool = Spool(spool_settings(config))
+        self.intake = Intake(self.worker.toolbox, self.worker.queue)
         self.node = NodeServer(
             listener_settings(config),
             self.spool,
             series_settings(config),
-            Intake(self.worker.toolbox, self.worker.queue).series_complete,
+            self.intake.series_complete,
             NodeWatcher(self.worker.metrics),
             self.worker.deliverer.commitments.settle,
         )
@@ -128,6 +147,26 @@ class Service:
         self.worker.stop()
         self.web.stop()
         log.info("drained", extra={"seconds": round(time.monotonic() - started, 1)})
+
+    def follow(self, config: Config) -> None:
+        """Go by the peers, destinations and rules of this configuration from now on."""
+        self.config = config
+        self.node.follow(listener_settings(config).peers)
+        self.intake.follow(config)
+        self.worker.follow(config)
+
+    def stalled(self) -> dict[str, str]:
+        """What does not answer: listener, database or worker."""
+        listener = self.node.stalled()
+        return {**self.worker.stalled(), **({"listener": listener} if listener else {})}
+
+    def summary(self) -> str:
+        """Where it listens, how many associations are open, jobs by state."""
+        status = self.node.status()
+        return (
+            f"{self.config.node.ae_title} on port {status.port}, "
+            f"{status.open_associations} associations; {self.worker.summary()}"
+        )
 
     def problems(self) -> dict[str, str]:
         """What keeps the service from being ready, by component."""

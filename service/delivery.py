@@ -86,6 +86,10 @@ class Deliverer:
         self.commitments.close()
         self._ledger.close()
 
+    def follow(self, config: Config) -> None:
+        """Deliver to the destinations of this configuration from now on."""
+        self._config = config
+
     def destinations(self, job_id: str) -> list[str]:
         """Where the results of a job go."""
         return [

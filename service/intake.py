@@ -11,7 +11,7 @@ import pydicom
 from pydicom.errors import InvalidDicomError
 
 from node import ReceivedSeries
-from service.config import RulesConfig
+from service.config import Config, RulesConfig
 from service.layout import jobs_folder
 from service.queue import JobQueue
 from service.request import Request
@@ -30,6 +30,11 @@ class Intake:
     def __init__(self, toolbox: Toolbox, queue: JobQueue) -> None:
         self._toolbox = toolbox
         self._queue = queue
+        self._rules = toolbox.config.rules
+
+    def follow(self, config: Config) -> None:
+        """Decide by the rules of this configuration from now on."""
+        self._rules = config.rules
 
     def series_complete(self, series: ReceivedSeries) -> None:
         """Queue a series, unless the rules leave it out."""
@@ -39,7 +44,7 @@ class Intake:
             "images": len(series.files),
             "complete_by": series.reason,
         }
-        left_out = reason_to_leave_out(series, config.rules)
+        left_out = reason_to_leave_out(series, self._rules)
         if left_out:
             log.info("series left out", extra={**facts, "reason": left_out})
             return

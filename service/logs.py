@@ -16,6 +16,11 @@ import structlog
 _LOUD_LIBRARIES = ("pydicom", "pynetdicom", "highdicom", "nibabel", "matplotlib", "numba", "PIL")
 
 
+def set_level(level: str) -> None:
+    """Let records of this level and above through."""
+    logging.getLogger().setLevel(level.upper())
+
+
 def set_up_logging(level: str, stream: TextIO | None = None) -> None:
     """Send every record to `stream` (stderr unless given).
 
@@ -47,7 +52,7 @@ def set_up_logging(level: str, stream: TextIO | None = None) -> None:
     )
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(level.upper())
+    set_level(level)
     for name in _LOUD_LIBRARIES:
         logging.getLogger(name).setLevel(logging.ERROR)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "dbos"):

@@ -18,6 +18,9 @@ from service.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
+STALLED_SECONDS = 2 * 3600.0
+"""No step of the largest series comes near this on the slowest machine tried."""
+
 
 class JobRunner:
     """Keeps the volumes of running jobs in memory between their steps.
@@ -30,20 +33,32 @@ class JobRunner:
         self._metrics = metrics
         self._lock = threading.Lock()
         self._open: OrderedDict[str, Analysis] = OrderedDict()
+        self._running: dict[str, tuple[str, float]] = {}
 
     def run_step(self, job_id: str, step: str) -> None:
         """Run one step of one job."""
         analysis = self._analysis(job_id)
         started = time.monotonic()
+        self._running[job_id] = (step, started)
         with structlog.contextvars.bound_contextvars(job=job_id, step=step):
             try:
                 analysis.run(step)
             except UnreadableInput as error:
                 # At the node this is an answer for the archive, not an exit code.
                 analysis.workspace.put_reasons((Notice("unreadable_input", str(error)),))
+            finally:
+                self._running.pop(job_id, None)
             seconds = time.monotonic() - started
             self._metrics.step_seconds.labels(step).observe(seconds)
             log.debug("step done", extra={"seconds": round(seconds, 2)})
+
+    def stalled(self) -> str:
+        """Which step hangs, or an empty text."""
+        now = time.monotonic()
+        for job_id, (step, started) in list(self._running.items()):
+            if now - started > STALLED_SECONDS:
+                return f"step {step} of job {job_id} runs for {now - started:.0f} s"
+        return ""
 
     def finish(self, job_id: str) -> str:
         """Close a job; return ``analysed`` or ``not_analysable``."""

@@ -1,0 +1,65 @@
+"""Peers that change while the node runs, and a listener that says when it hangs."""
+
+import socket
+import threading
+
+from pynetdicom import AE
+
+import node.server
+from node import Peer
+
+VERIFICATION = "1.2.840.10008.1.1"
+
+
+def associate(server, calling):
+    ae = AE(ae_title=calling)
+    ae.add_requested_context(VERIFICATION)
+    return ae.associate("127.0.0.1", server.port, ae_title="SPINENODE")
+
+
+def test_new_peers_decide_on_new_associations_and_drop_no_open_one(start_node):
+    server = start_node(peers=(Peer("CT1"),)).server
+    open_one = associate(server, "CT1")
+    assert open_one.is_established
+    server.follow((Peer("CT2"),))
+    assert open_one.send_c_echo().Status == 0
+    assert associate(server, "CT1").is_rejected
+    other = associate(server, "CT2")
+    assert other.is_established
+    other.release()
+    open_one.release()
+
+
+def test_a_listener_whose_accept_loop_hangs_says_so(start_node, monkeypatch, wait_until):
+    monkeypatch.setattr(node.server, "STALLED_SECONDS", 0.5)
+    running = start_node()
+    wait_until(lambda: running.server.stalled() == "")
+    hang = threading.Event()
+
+    def hanging_accept():
+        hang.wait()
+        raise OSError("never accepted")
+
+    monkeypatch.setattr(running.server._server, "get_request", hanging_accept)
+    with socket.create_connection(("127.0.0.1", running.server.port)):
+        wait_until(lambda: running.server.stalled().startswith("accepts nothing for"))
+        hang.set()
+        wait_until(lambda: running.server.stalled() == "")
+
+
+def test_many_open_associations_are_no_hang(start_node, monkeypatch, wait_until):
+    monkeypatch.setattr(node.server, "STALLED_SECONDS", 0.5)
+    server = start_node(max_associations=3).server
+    open_ones = [associate(server, f"CT{n}") for n in range(4)]
+    assert [one.is_established for one in open_ones] == [True, True, True, False]
+    last = server._server.last_turn
+    wait_until(lambda: server._server.last_turn > last + 1.0)
+    assert server.stalled() == ""
+    for one in open_ones[:3]:
+        one.release()
+
+
+def test_a_stopped_node_does_not_answer(start_node):
+    server = start_node().server
+    server.stop()
+    assert server.stalled() == "not listening"
