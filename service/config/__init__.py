@@ -5,11 +5,13 @@ overridden by an environment variable such as ``SPINENODE_NODE__PORT=11112``.
 """
 
 from service.config.analysis import CalibrationConfig, InferenceConfig, TextureConfig, WriterConfig
+from service.config.dashboard import DashboardConfig, UserConfig
 from service.config.destination import DestinationConfig
 from service.config.node import NodeConfig, PeerConfig, SeriesConfig
-from service.config.operation import DashboardConfig, RetentionConfig, ServiceConfig
+from service.config.operation import RetentionConfig, ServiceConfig
 from service.config.rules import RulesConfig
 from service.config.section import OUTPUT_KINDS, AETitle, OutputKind, Port, Section, TlsConfig
+from service.config.source import SourceConfig
 from service.config.whole import Config
 
 __all__ = [
@@ -29,7 +31,9 @@ __all__ = [
     "Section",
     "SeriesConfig",
     "ServiceConfig",
+    "SourceConfig",
     "TextureConfig",
     "TlsConfig",
+    "UserConfig",
     "WriterConfig",
 ]

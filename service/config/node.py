@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from service.config.limits import ListenerLimitsConfig
 from service.config.section import AETitle, Port, Section, TlsConfig
@@ -25,13 +25,7 @@ class SeriesConfig(Section):
     quiet_seconds: Annotated[float, Field(gt=0)] = 10.0
     max_wait_seconds: Annotated[float, Field(gt=0)] = 900.0
     expected_count_query: bool = False
-
-    @field_validator("expected_count_query")
-    @classmethod
-    def _not_yet(cls, wanted: bool) -> bool:
-        if wanted:
-            raise ValueError("asking the sender for the count is not available in this version")
-        return wanted
+    expected_count_source: str = ""
 
 
 class NodeConfig(Section):

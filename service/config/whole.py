@@ -10,6 +10,7 @@ from service.config.destination import DestinationConfig
 from service.config.node import NodeConfig
 from service.config.operation import ServiceConfig
 from service.config.rules import RulesConfig
+from service.config.source import SourceConfig
 
 
 class Config(BaseSettings):
@@ -25,14 +26,31 @@ class Config(BaseSettings):
     sr_writer: WriterConfig = WriterConfig()
     service: ServiceConfig = ServiceConfig()
     destinations: tuple[DestinationConfig, ...] = ()
+    sources: tuple[SourceConfig, ...] = ()
     rules: RulesConfig = RulesConfig()
 
     @model_validator(mode="after")
-    def _distinct_destinations(self) -> Config:
-        names = [destination.name for destination in self.destinations]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"destinations: the name {name!r} is used more than once")
+    def _distinct_names(self) -> Config:
+        for section in ("destinations", "sources"):
+            names = [entry.name for entry in getattr(self, section)]
+            for name in names:
+                if names.count(name) > 1:
+                    raise ValueError(f"{section}: the name {name!r} is used more than once")
+        return self
+
+    @model_validator(mode="after")
+    def _somebody_to_ask(self) -> Config:
+        series = self.node.series
+        if not series.expected_count_query:
+            return self
+        name = series.expected_count_source
+        known = [entry.name for entry in (*self.sources, *self.destinations)]
+        if not name and not self.sources:
+            raise ValueError("node.series.expected_count_query needs an archive in sources")
+        if name and name not in known:
+            raise ValueError(
+                f"node.series.expected_count_source: no source or destination is named {name!r}"
+            )
         return self
 
     @property
