@@ -17,6 +17,7 @@ from inference.instances import Instance, InstanceMap
 from inference.networks import Tissue
 from inference.preprocess import VOXEL_MM
 from inference.sliding import VoxelPrediction
+from inference.volume import LabelArray
 
 _RIB_REACH_MM = 10.0
 _RIB_SEEN_VOXELS = 12.0
@@ -89,21 +90,38 @@ class ColumnCues:
     skull_above: bool
 
 
+@dataclass(frozen=True)
+class RibEvidence:
+    """Ribs near the column.
+
+    Attributes
+    ----------
+    territory
+        uint8 (z, y, x), number of the nearest vertebra around the vertebrae, 0 elsewhere.
+    rib
+        float32 (z, y, x), probability of rib there.
+    """
+
+    territory: LabelArray
+    rib: npt.NDArray[np.float32]
+
+
 def column_cues(prediction: VoxelPrediction, found: InstanceMap) -> ColumnCues:
     """Gather the cues of the vertebrae of an `InstanceMap`."""
     tissue = prediction.tissue
+    if not found.instances:
+        return ColumnCues((), None, skull_above=False)
     evidence = pelvis_evidence(tissue)
+    ribs_near = rib_evidence(prediction, found.labels)
     rows = []
     for upper, lower in zip(found.instances, (*found.instances[1:], None), strict=True):
         gap = None
         if lower is not None:
             step = np.subtract(upper.centre, lower.centre)
             gap = float(np.linalg.norm(step)) * VOXEL_MM
-        ribs = rib_presence(prediction, found, upper)
+        ribs = rib_presence(ribs_near, upper)
         ilium = ilium_presence(evidence, prediction.seen, upper)
         rows.append(VertebraCues(upper.level, ribs, gap, ilium, upper.touches_border))
-    if not rows:
-        return ColumnCues((), None, skull_above=False)
     return ColumnCues(
         reaching_down(rows),
         sacrum_distance_mm(tissue, found.instances[-1]),
@@ -127,30 +145,44 @@ def reaching_down(rows: Sequence[VertebraCues]) -> tuple[VertebraCues, ...]:
     return tuple(reversed(kept))
 
 
-def rib_presence(
-    prediction: VoxelPrediction, found: InstanceMap, vertebra: Instance
-) -> float | None:
+def rib_evidence(prediction: VoxelPrediction, labels: LabelArray) -> RibEvidence:
+    """Rib probability near vertebrae, and which of them each voxel is nearest to.
+
+    A rib belongs to the vertebra it touches: the first rib also passes close to C7.
+    """
+    reach = round(_RIB_REACH_MM / VOXEL_MM)
+    box = ndimage.find_objects((labels > 0).astype(np.uint8))[0]
+    wider = tuple(
+        slice(max(0, s.start - reach), min(n, s.stop + reach))
+        for s, n in zip(box, labels.shape, strict=True)
+    )
+    near = labels[wider]
+    distance, index = ndimage.distance_transform_edt(near == 0, return_indices=True)
+    territory = np.zeros_like(labels)
+    territory[wider] = np.where((distance > 0) & (distance <= reach), near[tuple(index)], 0)
+    rib = prediction.probabilities[Tissue.RIB]
+    return RibEvidence(territory, np.where((territory > 0) & (rib > _RIB_FAINT), rib, 0))
+
+
+def rib_presence(evidence: RibEvidence, vertebra: Instance) -> float | None:
     """0 to 1 over the sides of the body that are in view."""
     z, _, x = vertebra.centre
-    extent = ndimage.find_objects(found.labels)[vertebra.number - 1]
-    reach = round(_RIB_REACH_MM / VOXEL_MM)
-    box = tuple(
-        slice(max(0, s.start - reach), min(n, s.stop + reach))
-        for s, n in zip(extent, found.labels.shape, strict=True)
-    )
-    own = found.labels[box] == vertebra.number
-    near = ndimage.binary_dilation(own, iterations=reach) & (found.labels[box] == 0)
-    rib = prediction.probabilities[Tissue.RIB][box]
-    height, _, side = np.ogrid[box]
-    rib = np.where(near & (rib > _RIB_FAINT) & (height > z - _RIB_BELOW_MM / VOXEL_MM), rib, 0)
-    sides = []
-    if x * VOXEL_MM > _LATERAL_VIEW_MM:
-        sides.append(float((rib * (side < x)).sum()))
-    if (found.labels.shape[2] - 1 - x) * VOXEL_MM > _LATERAL_VIEW_MM:
-        sides.append(float((rib * (side > x)).sum()))
-    if not sides:
+    extents = ndimage.find_objects(evidence.territory, max_label=vertebra.number)
+    extent = extents[vertebra.number - 1]
+    width = evidence.territory.shape[2]
+    in_view = [x * VOXEL_MM > _LATERAL_VIEW_MM, (width - 1 - x) * VOXEL_MM > _LATERAL_VIEW_MM]
+    if not any(in_view):
         return None
-    return float(np.mean([min(1.0, seen / _RIB_SEEN_VOXELS) for seen in sides]))
+    if extent is None:
+        return 0.0
+    height, _, side = np.ogrid[extent]
+    own = (evidence.territory[extent] == vertebra.number) & (height > z - _RIB_BELOW_MM / VOXEL_MM)
+    rib = evidence.rib[extent] * own
+    seen = [float((rib * (side < x)).sum()), float((rib * (side > x)).sum())]
+    sides = [
+        min(1.0, s / _RIB_SEEN_VOXELS) for s, shown in zip(seen, in_view, strict=True) if shown
+    ]
+    return float(np.mean(sides))
 
 
 def pelvis_evidence(tissue: Tissues) -> npt.NDArray[np.int8]:

@@ -43,7 +43,7 @@ _ROBUST_LIMIT = 3.0
 _SACRUM_TO_L5_MM = 23.0
 _SACRUM_COST = 3.2
 
-_RIB_ABSENT = {VertebraLevel.T1: 1.0, VertebraLevel.T11: 2.5, VertebraLevel.T12: 2.0}
+_RIB_ABSENT = {VertebraLevel.T1: 2.0, VertebraLevel.T11: 2.5, VertebraLevel.T12: 2.0}
 _RIB_PRESENT = {VertebraLevel.C7: 2.5, VertebraLevel.L1: 2.5}
 
 _ILIUM_ABSENT = {VertebraLevel.L5: 3.0, VertebraLevel.L6: 3.0, VertebraLevel.L4: 0.3}
