@@ -10,8 +10,8 @@ _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_WITHOUT_LENGTH = frozenset((0x01, *range(0xD0, 0xD8)))
 _J2K_START = b"\xff\x4f\xff\x51"
 _RLE_HEADER_BYTES = 64
-_RLE_WORST_GROWTH = 129 / 128
-"""A run length encoder adds at most one byte to 128 (Part 5, G.3.1)."""
+_RLE_WORST_GROWTH = 2
+"""The worst encoder spends two bytes on every byte (Part 5, G.3.1)."""
 
 
 class FrameSize(NamedTuple):
