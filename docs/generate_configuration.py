@@ -53,6 +53,10 @@ MEANINGS = {
     "tls.require_client_cert": "Refuse clients without a certificate signed by `ca` (listener only).",
     "service.dashboard.host": "Address of the pages, `/metrics` and `/health`.",
     "service.dashboard.port": "TCP port of the pages.",
+    "service.dashboard.users.NAME.password": "Hash from `spinenode hash-password`.",
+    "service.dashboard.users.NAME.role": "viewer: looks; operator: also retries, cancels and sends C-ECHO.",
+    "service.dashboard.users.NAME.sees_identifiers": "May ask who the patient is, and open the report; each look is audited.",
+    "service.dashboard.tls_key": "Private key (PEM) of `tls_cert`, not encrypted.",
     "service.retention.results_days": "The same for results and finished jobs.",
     "destinations[].name": "How pages, logs and metrics call it.",
     "destinations[].ae_title": "Called AE title.",
@@ -108,10 +112,12 @@ def _rows(
         )
         yield path, _kind(field.annotation, field.metadata), _default(field), _cell(text)
         return
-    if _is_list(field.annotation):
-        text = remarks.get(path, "")
-        yield path, "list", _default(field), _cell(text)
+    if get_origin(field.annotation) in (tuple, list):
+        yield path, "list", _default(field), _cell(remarks.get(path, ""))
         path = f"{path}[]"
+    elif get_origin(field.annotation) is dict:
+        yield path, "mapping", _default(field), _cell(remarks.get(path, ""))
+        path = f"{path}.NAME"
     for name, below in inner.model_fields.items():
         yield from _rows(f"{path}.{name}", below, remarks)
 
@@ -121,10 +127,6 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     for each in list(candidates):
         candidates += get_args(each)
     return next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None)
-
-
-def _is_list(annotation: Any) -> bool:
-    return get_origin(annotation) in (tuple, list)
 
 
 def _kind(annotation: Any, metadata: list[Any]) -> str:

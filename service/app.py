@@ -6,15 +6,15 @@ import logging
 import threading
 import time
 from contextlib import suppress
-from functools import partial
-from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
 import texture
 from node import NodeServer, Spool
 from service.config import Config
-from service.dashboard.pages import DashboardSources, dashboard_app
+from service.dashboard.board import Board
+from service.dashboard.pages import dashboard_app
+from service.dashboard.sources import DashboardSources
 from service.delivery import Deliverer, backoff_seconds
 from service.destinations import listener_settings, series_settings, spool_settings
 from service.intake import Intake
@@ -25,6 +25,7 @@ from service.observers import NodeWatcher
 from service.queue import JobQueue, Steps
 from service.retention import Retention
 from service.runner import JobRunner
+from service.series_register import SeriesRegister, register_location
 from service.steps import STEPS
 from service.toolbox import Toolbox
 from service.web import WebServer
@@ -108,7 +109,14 @@ class Service:
         self.config = config
         self.worker = Worker(config)
         self.spool = Spool(spool_settings(config))
-        self.intake = Intake(self.worker.toolbox, self.worker.queue)
+        self.register = SeriesRegister(register_location(config.database_url))
+        self.intake = Intake(
+            self.worker.toolbox,
+            self.worker.queue,
+            self.register,
+            self.worker.metrics,
+            self.spool.index.is_arriving,
+        )
         self.node = NodeServer(
             listener_settings(config),
             self.spool,
@@ -117,17 +125,16 @@ class Service:
             NodeWatcher(self.worker.metrics),
             self.worker.deliverer.commitments.settle,
         )
+        self.board = Board(config.database_url)
         sources = DashboardSources(
+            config=lambda: self.config,
             jobs=self.worker.jobs,
+            board=self.board,
             problems=self.problems,
-            results_folder=partial(_results_folder, config),
             exposition=self.worker.metrics.exposition,
-            node_name=config.node.ae_title,
+            node_status=self.node.status,
         )
-        dashboard = config.service.dashboard
-        self.web = WebServer(
-            dashboard_app(sources, dict(dashboard.users)), dashboard.host, dashboard.port
-        )
+        self.web = WebServer(dashboard_app(sources), config.service.dashboard)
         self._stopping = threading.Event()
         self._retention = Retention(config, self.worker.jobs, self.spool)
 
@@ -135,6 +142,7 @@ class Service:
         """Start every part; the listener last, when received images can be worked on."""
         self.web.start()
         self.worker.start()
+        self.intake.start()
         self.node.start()
         threading.Thread(target=self._keep_house, name="retention", daemon=True).start()
         log.info("listening", extra={"port": self.node.port, "dashboard": self.web.port})
@@ -144,8 +152,11 @@ class Service:
         started = time.monotonic()
         self._stopping.set()
         self.node.stop()
+        self.intake.stop()
         self.worker.stop()
+        self.register.close()
         self.web.stop()
+        self.board.close()
         log.info("drained", extra={"seconds": round(time.monotonic() - started, 1)})
 
     def follow(self, config: Config) -> None:
@@ -189,7 +200,3 @@ class Service:
         while not self._stopping.wait(_RETENTION_INTERVAL_SECONDS):
             self._retention.purge()
             self.worker.deliverer.chase_commitments()
-
-
-def _results_folder(config: Config, job_id: str) -> Path:
-    return jobs_folder(config) / job_id / "results"

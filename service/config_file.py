@@ -71,7 +71,8 @@ def _describe(item: Any, lines: dict[KeyPath, int]) -> str:
     where = f"line {line}: " if line else ""
     if item["type"] == "extra_forbidden":
         return f"{where}unknown key '{key}'{_suggestion(location)}"
-    return f"{where}{key + ': ' if key else ''}{item['msg']} (got {_shown(item.get('input'))})"
+    got = "" if location[-1:] == ("password",) else f" (got {_shown(item.get('input'))})"
+    return f"{where}{key + ': ' if key else ''}{item['msg']}{got}"
 
 
 def _shown(value: Any) -> str:

@@ -44,6 +44,12 @@ class Metrics:
         self.series = Counter(
             "spinenode_series_complete_total", "Series found complete", registry=self.registry
         )
+        self.series_left_out = Counter(
+            "spinenode_series_left_out_total",
+            "Series that are not analysed, by the rule that left them out",
+            ["rule"],
+            registry=self.registry,
+        )
         self.step_seconds = Histogram(
             "spinenode_step_seconds",
             "Duration of the steps of a job",
@@ -61,6 +67,12 @@ class Metrics:
             "spinenode_deliveries_total",
             "Delivered result objects, by destination and outcome",
             ["destination", "outcome"],
+            registry=self.registry,
+        )
+        self.fallbacks = Counter(
+            "spinenode_fallbacks_total",
+            "Result objects that a destination refuses, by what became of them there",
+            ["destination", "refused", "instead"],
             registry=self.registry,
         )
         self.vertebrae = Counter(

@@ -6,15 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from service.config.section import Port, Section
-
-
-class DashboardConfig(Section):
-    """The web pages; bound to loopback unless changed."""
-
-    host: str = "127.0.0.1"
-    port: Port = 8042
-    users: dict[str, str] = Field(default_factory=dict)
+from service.config.dashboard import DashboardConfig
+from service.config.section import Section
 
 
 class RetentionConfig(Section):

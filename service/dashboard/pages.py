@@ -2,144 +2,117 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
-from jinja2 import Environment, PackageLoader, select_autoescape
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from service.dashboard.access import LoginRequired
+from service.dashboard.accounts import Accounts
+from service.dashboard.doorkeeper import Doorkeeper
+from service.dashboard.guard import Guard
+from service.dashboard.headers import SecurityHeaders
+from service.dashboard.job_pages import JobPages, NotAllowed, NotThere
+from service.dashboard.login_pages import LoginPages
+from service.dashboard.probes import Probes
+from service.dashboard.queue_pages import QueuePages
+from service.dashboard.rendering import Renderer
+from service.dashboard.sessions import Sessions
+from service.dashboard.sources import DashboardSources
+from service.dashboard.system_pages import SystemPages
 from service.errors import UsageError
-from service.jobs import Jobs
-
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
 
 
-@dataclass(frozen=True)
-class DashboardSources:
-    """What the pages show, asked at each request.
-
-    Attributes
-    ----------
-    problems
-        What is wrong now, by component; empty when the service is ready.
-    results_folder
-        Folder of the result files of a job.
-    exposition
-        Prometheus text.
-    """
-
-    jobs: Jobs
-    problems: Callable[[], dict[str, str]]
-    results_folder: Callable[[str], Path]
-    exposition: Callable[[], bytes]
-    node_name: str
-
-
-def dashboard_app(sources: DashboardSources, users: dict[str, str]) -> Starlette:
+def dashboard_app(sources: DashboardSources) -> Starlette:
     """Build the ASGI application."""
-    pages = _Pages(sources)
+    accounts = Accounts(lambda: sources.config().service.dashboard.users)
+    sessions = Sessions(lambda: 60 * sources.config().service.dashboard.session_idle_minutes)
+    keeper = Doorkeeper(accounts, sessions, sources.auditor)
+    renderer = Renderer(lambda: sources.config().node.ae_title)
+    errors = _Errors(renderer)
     return Starlette(
-        routes=[
-            Route("/", pages.queue),
-            Route("/jobs/{job_id}", pages.job),
-            Route("/jobs/{job_id}/overview.png", pages.overview),
-            Route("/jobs/{job_id}/report.pdf", pages.report),
-            Route("/health/live", pages.live),
-            Route("/health/ready", pages.ready),
-            Route("/metrics", pages.metrics),
-            Mount("/static", StaticFiles(packages=[("service.dashboard", "static")])),
+        routes=_routes(sources, renderer, keeper),
+        middleware=[
+            Middleware(SecurityHeaders),
+            Middleware(
+                Guard,
+                keeper=keeper,
+                settings=lambda: sources.config().service.dashboard,
+                auditor=sources.auditor,
+            ),
         ],
-        middleware=[Middleware(LoginRequired, users=users)],
-        exception_handlers={UsageError: pages.unknown},
+        exception_handlers={
+            NotThere: errors.not_there,
+            NotAllowed: errors.not_allowed,
+            UsageError: errors.not_now,
+            SQLAlchemyError: errors.no_database,
+            HTTPException: errors.other,
+        },
     )
 
 
-class _Pages:
-    def __init__(self, sources: DashboardSources) -> None:
-        self._sources = sources
-        self._templates = Environment(
-            loader=PackageLoader("service.dashboard"), autoescape=select_autoescape()
+def _routes(
+    sources: DashboardSources, renderer: Renderer, keeper: Doorkeeper
+) -> list[Route | Mount]:
+    queue, job = QueuePages(sources, renderer), JobPages(sources, renderer)
+    system, login = SystemPages(sources, renderer), LoginPages(keeper, renderer)
+    probes = Probes(sources)
+    return [
+        Route("/", queue.queue),
+        Route("/live/queue", queue.live),
+        Route("/jobs/{job_id}", job.job),
+        Route("/live/jobs/{job_id}", job.live),
+        Route("/jobs/{job_id}/pictures/{name}", job.picture),
+        Route("/jobs/{job_id}/report.pdf", job.report),
+        Route("/jobs/{job_id}/patient", job.patient),
+        Route("/jobs/{job_id}/retry", job.retry, methods=["POST"]),
+        Route("/jobs/{job_id}/cancel", job.cancel, methods=["POST"]),
+        Route("/left-out", system.left_out),
+        Route("/systems", system.systems),
+        Route("/live/systems", system.live),
+        Route("/systems/echo/{key}", system.echo, methods=["POST"]),
+        Route("/login", login.form),
+        Route("/login", login.log_in, methods=["POST"]),
+        Route("/logout", login.log_out, methods=["POST"]),
+        Route("/health/live", probes.live),
+        Route("/health/ready", probes.ready),
+        Route("/metrics", probes.metrics),
+        Mount("/static", StaticFiles(packages=[("service.dashboard", "static")])),
+    ]
+
+
+class _Errors:
+    """Pages for what cannot be shown."""
+
+    def __init__(self, renderer: Renderer) -> None:
+        self._renderer = renderer
+
+    async def not_there(self, request: Request, error: Exception) -> Response:
+        return self._page(request, 404, "Not found", str(error))
+
+    async def not_allowed(self, request: Request, error: Exception) -> Response:
+        del error
+        text = "Your role does not include this. Somebody who runs this node can change it."
+        return self._page(request, 403, "Not allowed", text)
+
+    async def not_now(self, request: Request, error: Exception) -> Response:
+        return self._page(request, 409, "Nothing to do", f"{error}".capitalize() + ".")
+
+    async def no_database(self, request: Request, error: Exception) -> Response:
+        text = (
+            "The queue's database cannot be reached. Received images are safe on disk; work goes "
+            f"on as soon as it answers ({type(error).__name__})."
         )
+        return self._page(request, 503, "No database", text)
 
-    async def queue(self, request: Request) -> Response:
-        jobs = await run_in_threadpool(self._sources.jobs.recent)
-        problems = await run_in_threadpool(self._sources.problems)
-        part = "queue_rows.html" if "hx-request" in request.headers else "queue.html"
-        return self._page(part, jobs=jobs, problems=problems)
+    async def other(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return self._page(request, error.status_code, error.detail, "")
 
-    async def job(self, request: Request) -> Response:
-        job_id = request.path_params["job_id"]
-        view = await run_in_threadpool(self._sources.jobs.get, job_id)
-        folder = self._sources.results_folder(view.id)
-        findings = await run_in_threadpool(_read_findings, folder)
-        part = "job_body.html" if "hx-request" in request.headers else "job.html"
-        return self._page(
-            part, job=view, findings=findings, has_overview=(folder / "overview.png").is_file()
+    def _page(self, request: Request, status_code: int, title: str, text: str) -> Response:
+        return self._renderer.page(
+            request, "message.html", status_code=status_code, title=title, text=text
         )
-
-    async def overview(self, request: Request) -> Response:
-        return await self._result_file(request, "overview.png", "image/png")
-
-    async def report(self, request: Request) -> Response:
-        return await self._result_file(request, "report.pdf", "application/pdf")
-
-    async def live(self, request: Request) -> Response:
-        del request
-        return JSONResponse({"status": "live"}, headers=_HEADERS)
-
-    async def ready(self, request: Request) -> Response:
-        del request
-        problems = await run_in_threadpool(self._sources.problems)
-        status = "not ready" if problems else "ready"
-        return JSONResponse(
-            {"status": status, "reasons": problems},
-            status_code=503 if problems else 200,
-            headers=_HEADERS,
-        )
-
-    async def metrics(self, request: Request) -> Response:
-        del request
-        text = await run_in_threadpool(self._sources.exposition)
-        return Response(text, media_type="text/plain; version=0.0.4", headers=_HEADERS)
-
-    async def unknown(self, request: Request, error: Exception) -> Response:
-        del request
-        return HTMLResponse(
-            self._templates.get_template("unknown.html").render(
-                node=self._sources.node_name, text=str(error)
-            ),
-            status_code=404,
-            headers=_HEADERS,
-        )
-
-    async def _result_file(self, request: Request, name: str, media_type: str) -> Response:
-        view = await run_in_threadpool(self._sources.jobs.get, request.path_params["job_id"])
-        path = self._sources.results_folder(view.id) / name
-        if not path.is_file():
-            raise UsageError(f"job {view.id} has no {name}")
-        return FileResponse(path, media_type=media_type, headers=_HEADERS)
-
-    def _page(self, template: str, **values: Any) -> Response:
-        text = self._templates.get_template(template).render(node=self._sources.node_name, **values)
-        return HTMLResponse(text, headers=_HEADERS)
-
-
-def _read_findings(folder: Path) -> dict[str, Any] | None:
-    path = folder / "findings.json"
-    return json.loads(path.read_text()) if path.is_file() else None

@@ -1,0 +1,60 @@
+"""What the pages show, asked at each request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from node import NodeStatus
+from service.config import Config
+from service.dashboard.audit import AccessAuditor, LogAuditor
+from service.dashboard.board import Board
+from service.dashboard.reachability import Reachability
+from service.dashboard.records import Records
+from service.jobs import Jobs
+from service.layout import jobs_folder
+
+
+@dataclass(frozen=True)
+class LeftOutSeries:
+    """A complete series that the rules left out; `at_ms` is when, in epoch milliseconds."""
+
+    SeriesInstanceUID: str
+    instances: int
+    reason: str
+    at_ms: int
+
+
+@dataclass(frozen=True)
+class DashboardSources:
+    """Where the pages get what they show.
+
+    Attributes
+    ----------
+    config
+        The configuration in force; it may change while the service runs.
+    problems
+        What is wrong now, by component; empty when the service is ready.
+    exposition
+        Prometheus text.
+    node_status
+        How the listener stands.
+    left_out
+        Series that the rules left out, newest first.
+    """
+
+    config: Callable[[], Config]
+    jobs: Jobs
+    board: Board
+    problems: Callable[[], dict[str, str]]
+    exposition: Callable[[], bytes]
+    node_status: Callable[[], NodeStatus]
+    left_out: Callable[[], Sequence[LeftOutSeries]] = tuple
+    auditor: AccessAuditor = field(default_factory=LogAuditor)
+    reachability: Reachability = field(default_factory=Reachability)
+
+    @cached_property
+    def records(self) -> Records:
+        """The folders of the jobs."""
+        return Records(jobs_folder(self.config()))
