@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 import time
 from contextlib import suppress
@@ -15,6 +16,7 @@ from service.config import Config
 from service.dashboard.board import Board
 from service.dashboard.pages import dashboard_app
 from service.dashboard.sources import DashboardSources
+from service.dashboard.workers import signs_of_life
 from service.delivery import Deliverer, backoff_seconds
 from service.destinations import listener_settings, series_settings, spool_settings
 from service.intake import Intake
@@ -126,6 +128,7 @@ class Service:
             self.worker.deliverer.commitments.settle,
         )
         self.board = Board(config.database_url)
+        self.signs_of_life = signs_of_life(config.database_url, socket.gethostname())
         sources = DashboardSources(
             config=lambda: self.config,
             jobs=self.worker.jobs,
@@ -133,6 +136,9 @@ class Service:
             problems=self.problems,
             exposition=self.worker.metrics.exposition,
             node_status=self.node.status,
+            left_out=self.register.left_out,
+            waiting=self.register.waiting,
+            workers=self.signs_of_life,
         )
         self.web = WebServer(dashboard_app(sources), config.service.dashboard)
         self._stopping = threading.Event()
@@ -154,8 +160,9 @@ class Service:
         self.node.stop()
         self.intake.stop()
         self.worker.stop()
-        self.register.close()
         self.web.stop()
+        self.register.close()
+        self.signs_of_life.close()
         self.board.close()
         log.info("drained", extra={"seconds": round(time.monotonic() - started, 1)})
 

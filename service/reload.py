@@ -1,6 +1,7 @@
 """SIGHUP: the configuration is read again, and what can change while running does.
 
-Peers, destinations, rules and the log level change at once, without touching an open association.
+Peers, destinations, rules, users of the pages and the log level change at once, without touching an
+open association.
 What a running service cannot change is named in the log and waits for the next restart. A file
 that cannot be used changes nothing.
 """
@@ -16,7 +17,14 @@ from service.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
 
-CHANGES_AT_ONCE = ("node.peers", "destinations", "rules", "service.log_level")
+CHANGES_AT_ONCE = (
+    "node.peers",
+    "destinations",
+    "rules",
+    "service.log_level",
+    "service.dashboard.users",
+    "service.dashboard.session_idle_minutes",
+)
 
 
 class Reloader:
@@ -61,10 +69,16 @@ class Reloader:
 
 def merged(current: Config, wanted: Config) -> Config:
     """The present configuration with everything of the new one that may change while running."""
+    pages = wanted.service.dashboard
+    dashboard = current.service.dashboard.model_copy(
+        update={"users": pages.users, "session_idle_minutes": pages.session_idle_minutes}
+    )
     return current.model_copy(
         update={
             "node": current.node.model_copy(update={"peers": wanted.node.peers}),
-            "service": current.service.model_copy(update={"log_level": wanted.service.log_level}),
+            "service": current.service.model_copy(
+                update={"log_level": wanted.service.log_level, "dashboard": dashboard}
+            ),
             "destinations": wanted.destinations,
             "rules": wanted.rules,
         }

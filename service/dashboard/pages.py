@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -11,11 +13,13 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from node import Retryable
 from service.dashboard.accounts import Accounts
 from service.dashboard.doorkeeper import Doorkeeper
 from service.dashboard.guard import Guard
 from service.dashboard.headers import SecurityHeaders
 from service.dashboard.job_pages import JobPages, NotAllowed, NotThere
+from service.dashboard.left_out_pages import LeftOutPages
 from service.dashboard.login_pages import LoginPages
 from service.dashboard.probes import Probes
 from service.dashboard.queue_pages import QueuePages
@@ -49,6 +53,8 @@ def dashboard_app(sources: DashboardSources) -> Starlette:
             NotAllowed: errors.not_allowed,
             UsageError: errors.not_now,
             SQLAlchemyError: errors.no_database,
+            sqlite3.Error: errors.no_database,
+            Retryable: errors.no_database,
             HTTPException: errors.other,
         },
     )
@@ -59,7 +65,7 @@ def _routes(
 ) -> list[Route | Mount]:
     queue, job = QueuePages(sources, renderer), JobPages(sources, renderer)
     system, login = SystemPages(sources, renderer), LoginPages(keeper, renderer)
-    probes = Probes(sources)
+    left_out, probes = LeftOutPages(sources, renderer), Probes(sources)
     return [
         Route("/", queue.queue),
         Route("/live/queue", queue.live),
@@ -70,7 +76,8 @@ def _routes(
         Route("/jobs/{job_id}/patient", job.patient),
         Route("/jobs/{job_id}/retry", job.retry, methods=["POST"]),
         Route("/jobs/{job_id}/cancel", job.cancel, methods=["POST"]),
-        Route("/left-out", system.left_out),
+        Route("/left-out", left_out.page),
+        Route("/live/left-out", left_out.live),
         Route("/systems", system.systems),
         Route("/live/systems", system.live),
         Route("/systems/echo/{key}", system.echo, methods=["POST"]),

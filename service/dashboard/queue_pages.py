@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,6 +20,7 @@ from service.dashboard.records import Outcome, RequestFacts
 from service.dashboard.rendering import Renderer
 from service.dashboard.sources import DashboardSources
 from service.dashboard.wording import now_ms
+from service.dashboard.workers import overdue
 from service.steps import STEPS
 
 _PATIENCE_SECONDS = 3.0
@@ -29,13 +30,17 @@ _DAY_MS = 24 * 3600 * 1000
 
 @dataclass(frozen=True)
 class Line:
-    """A job of the table, with what its folder and its steps say."""
+    """A job of the table, with what its folder and its steps say.
+
+    `abandoned`: its worker gives no sign of life, and nobody has taken the job over yet.
+    """
 
     row: JobRow
     facts: RequestFacts | None
     outcome: Outcome | None
     done: int
     step: str
+    abandoned: bool = False
 
     @property
     def steps(self) -> int:
@@ -85,12 +90,16 @@ class QueuePages:
         snapshot = self._sources.board.snapshot()
         page = answer(snapshot.rows, question, self._sources.records.uids)
         overview = _overview(snapshot)
+        is_silent = overdue(self._sources.workers())
         return {
             "announcement": f"{overview.running} running, {overview.waiting} waiting, "
             f"{overview.troubled} need attention",
             "problems": problems,
             "overview": overview,
-            "at_work": [self._line(row) for row in snapshot.running()],
+            "at_work": [
+                replace(self._line(row), abandoned=is_silent(row.worker or ""))
+                for row in snapshot.running()
+            ],
             "lines": [self._line(row) for row in page.rows],
             "page": page,
             "question": question,

@@ -12,18 +12,10 @@ from service.dashboard.audit import AccessAuditor, LogAuditor
 from service.dashboard.board import Board
 from service.dashboard.reachability import Reachability
 from service.dashboard.records import Records
+from service.dashboard.workers import SignOfLife
 from service.jobs import Jobs
 from service.layout import jobs_folder
-
-
-@dataclass(frozen=True)
-class LeftOutSeries:
-    """A complete series that the rules left out; `at_ms` is when, in epoch milliseconds."""
-
-    SeriesInstanceUID: str
-    instances: int
-    reason: str
-    at_ms: int
+from service.series_register import RegisteredSeries
 
 
 @dataclass(frozen=True)
@@ -41,7 +33,11 @@ class DashboardSources:
     node_status
         How the listener stands.
     left_out
-        Series that the rules left out, newest first.
+        Series that nobody analyses, the latest first.
+    waiting
+        Series that wait for the other series of their study.
+    workers
+        The processes that take jobs.
     """
 
     config: Callable[[], Config]
@@ -50,7 +46,9 @@ class DashboardSources:
     problems: Callable[[], dict[str, str]]
     exposition: Callable[[], bytes]
     node_status: Callable[[], NodeStatus]
-    left_out: Callable[[], Sequence[LeftOutSeries]] = tuple
+    left_out: Callable[[], Sequence[RegisteredSeries]]
+    waiting: Callable[[], Sequence[RegisteredSeries]]
+    workers: Callable[[], Sequence[SignOfLife]]
     auditor: AccessAuditor = field(default_factory=LogAuditor)
     reachability: Reachability = field(default_factory=Reachability)
 

@@ -11,27 +11,15 @@ from starlette.responses import RedirectResponse, Response
 
 from inference.weights import RELEASED
 from service.config import Config
-from service.dashboard.board import Snapshot
 from service.dashboard.job_pages import NotAllowed, NotThere
 from service.dashboard.machine import machine
 from service.dashboard.queue_pages import problems_now
 from service.dashboard.reachability import EchoResult, Partner, find_partner, partners
 from service.dashboard.rendering import Renderer
 from service.dashboard.sources import DashboardSources
+from service.dashboard.workers import worker_lines
 from service.queue import shown_url
 from service.versions import versions
-
-_LISTED = 200
-
-
-@dataclass(frozen=True)
-class WorkerLine:
-    """What a worker does, and when it last took a job."""
-
-    name: str
-    jobs: tuple[str, ...]
-    ended: int
-    last_ms: int
 
 
 @dataclass(frozen=True)
@@ -73,13 +61,6 @@ class SystemPages:
         await run_in_threadpool(self._sources.reachability.echo, config, partner)
         return RedirectResponse(f"/systems#{partner.key}", status_code=303)
 
-    async def left_out(self, request: Request) -> Response:
-        """Series that came and were not analysed."""
-        series = await run_in_threadpool(self._sources.left_out)
-        return self._renderer.page(
-            request, "left_out.html", series=series[:_LISTED], total=len(series)
-        )
-
     async def _values(self) -> dict[str, Any]:
         problems = await problems_now(self._sources)
         return await run_in_threadpool(self._look, problems)
@@ -97,31 +78,13 @@ class SystemPages:
             "model": _model(config),
             "database": shown_url(config.database_url),
             "counts": snapshot.counts(),
-            "workers": worker_lines(snapshot),
+            "workers": worker_lines(snapshot, self._sources.workers()),
             "partners": [
                 PartnerLine(each, self._sources.reachability.last(each.key))
                 for each in partners(config)
             ],
             "versions": versions(),
         }
-
-
-def worker_lines(snapshot: Snapshot) -> list[WorkerLine]:
-    """Every worker that took a job the queue still remembers, busy ones first."""
-    by_worker: dict[str, list[Any]] = {}
-    for row in snapshot.rows:
-        if row.worker:
-            by_worker.setdefault(row.worker, []).append(row)
-    lines = [
-        WorkerLine(
-            name=name,
-            jobs=tuple(row.id for row in rows if row.state == "running"),
-            ended=sum(1 for row in rows if row.ended_ms is not None),
-            last_ms=max(row.ended_ms or row.started_ms or 0 for row in rows),
-        )
-        for name, rows in by_worker.items()
-    ]
-    return sorted(lines, key=lambda line: (not line.jobs, line.name))
 
 
 def _model(config: Config) -> dict[str, str]:

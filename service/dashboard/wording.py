@@ -119,6 +119,11 @@ def number(value: float | None, digits: int = 0) -> str:
     return ABSENT if value is None else f"{value:.{digits}f}"
 
 
+def millimetres(value: float | None) -> str:
+    """``1.25 mm``; empty if it is not known."""
+    return "" if value is None else f"{value:g} mm"
+
+
 def state_words(state: str) -> str:
     """A state as people say it."""
     return STATE_WORDS.get(state, state.replace("_", " "))
@@ -135,6 +140,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "duration": duration,
     "elapsed": elapsed,
     "iso": iso,
+    "millimetres": millimetres,
     "number": number,
     "size": size,
     "state_words": state_words,

@@ -20,9 +20,11 @@ from service.config import Config
 from service.dashboard.board import Board
 from service.dashboard.pages import dashboard_app
 from service.dashboard.sources import DashboardSources
+from service.dashboard.workers import SignOfLife
 from service.jobs import Jobs
 from service.layout import jobs_folder
 from service.metrics import Metrics
+from service.series_register import RegisteredSeries
 from service.web import WebServer
 
 PASSWORD = "correct horse"
@@ -128,6 +130,9 @@ class Pages:
     board: Board
     auditor: RecordingAuditor
     problems: dict[str, str]
+    left_out: list[RegisteredSeries]
+    waiting: list[RegisteredSeries]
+    workers: list[SignOfLife]
 
     def browser(self) -> Browser:
         return Browser(self.server.port)
@@ -170,6 +175,7 @@ def make_pages(tmp_path):
         config.node.spool.mkdir(exist_ok=True)
         jobs, board = Jobs(config.database_url, jobs_folder(config)), Board(config.database_url)
         auditor, problems = RecordingAuditor(), {}
+        left_out, waiting, workers = [], [], [SignOfLife("host-a", "host-a", 0.0)]
         sources = DashboardSources(
             config=lambda: pages.config,
             jobs=jobs,
@@ -177,10 +183,13 @@ def make_pages(tmp_path):
             problems=lambda: dict(problems),
             exposition=Metrics(jobs.counts, tmp_path).exposition,
             node_status=lambda: STATUS,
+            left_out=lambda: tuple(left_out),
+            waiting=lambda: tuple(waiting),
+            workers=lambda: tuple(workers),
             auditor=auditor,
         )
         server = WebServer(dashboard_app(sources), config.service.dashboard)
-        pages = Pages(config, server, jobs, board, auditor, problems)
+        pages = Pages(config, server, jobs, board, auditor, problems, left_out, waiting, workers)
         server.start()
         started.append(pages)
         return pages
