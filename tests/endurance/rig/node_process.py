@@ -1,4 +1,4 @@
-"""The receiving half of the node alone in a process: `python -m rig.node_process FOLDER PATH`.
+"""The receiving half of the node alone: `python -m rig.node_process FOLDER PORT PATH [CERT KEY]`.
 
 Prints its port, writes one line to ``FOLDER/completed`` for each series handed over, and stops
 when its standard input ends.
@@ -23,6 +23,7 @@ from node import (
     SeriesSettings,
     Spool,
     SpoolSettings,
+    TlsSettings,
 )
 
 LIMITS = ListenerLimits(handshake_seconds=1.0, idle_seconds=2.0, max_instance_bytes=2**22)
@@ -32,8 +33,14 @@ ROOT = Path(__file__).parents[3]
 class NodeProcess:
     """A node of its own, measured from outside."""
 
-    def __init__(self, folder: Path, port: int = 0, path: str = "streamed") -> None:
-        self.folder, self.port, self.path = folder, port, path
+    def __init__(
+        self,
+        folder: Path,
+        port: int = 0,
+        path: str = "streamed",
+        tls: TlsSettings | None = None,
+    ) -> None:
+        self.folder, self.port, self.path, self.tls = folder, port, path, tls
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -47,9 +54,12 @@ class NodeProcess:
     def start(self) -> None:
         """Start, and wait until it listens."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        arguments = [str(self.folder), str(self.port), self.path]
+        if self.tls is not None:
+            arguments += [str(self.tls.cert), str(self.tls.key)]
         with (self.folder / "stderr").open("ab") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", __spec__.name, self.folder, str(self.port), self.path],
+                [sys.executable, "-m", __spec__.name, *arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -67,7 +77,7 @@ class NodeProcess:
 
     @property
     def destination(self) -> Destination:
-        return Destination("node", "SPINENODE", "127.0.0.1", self.port)
+        return Destination("node", "SPINENODE", "127.0.0.1", self.port, tls=self.tls)
 
     def is_alive(self) -> bool:
         return self.process is not None and self.process.poll() is None
@@ -97,7 +107,7 @@ def process_usage(pid: int) -> dict[str, int]:
     }
 
 
-def main(folder: Path, port: int, path: str) -> None:
+def main(folder: Path, port: int, path: str, *tls_files: str) -> None:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
     # The library reports damage that it has caught with a traceback; what it has not shows anyway.
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
@@ -110,7 +120,11 @@ def main(folder: Path, port: int, path: str) -> None:
 
     server = NodeServer(
         ListenerSettings(
-            host="127.0.0.1", port=port, limits=LIMITS, receive_path=ReceivePath(path)
+            host="127.0.0.1",
+            port=port,
+            limits=LIMITS,
+            receive_path=ReceivePath(path),
+            tls=TlsSettings(*map(Path, tls_files)) if tls_files else None,
         ),
         Spool(SpoolSettings(folder / "spool", min_free_gib=0.0)),
         SeriesSettings(quiet_seconds=0.5, max_wait_seconds=60),
@@ -124,4 +138,4 @@ def main(folder: Path, port: int, path: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
+    main(Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])

@@ -69,7 +69,7 @@ class Installation:
             "inference": {"threads": 1},
             "service": {"database": database, "dashboard": {"port": self.dashboard_port}},
             "destinations": [] if archive_port is None else [{**archive, "port": archive_port}],
-            "rules": {"min_instances": 1},
+            "rules": {"min_instances": 1, "study_quiet_seconds": 0.2},
         }
         for section, values in (overrides or {}).items():
             content.setdefault(section, {}).update(values)
