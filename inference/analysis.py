@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from inference.foreign_material import find_foreign_material
 from inference.morphometry import measure
 from inference.plausibility import check_acquisition
 from inference.report import Segmentation, SpineReport
@@ -54,11 +55,17 @@ def analyse_volume(
 
 
 def measure_segmentation(volume: CTVolume, segmentation: Segmentation) -> SpineReport:
-    """Measure and grade the vertebrae of masks that exist already."""
+    """Measure and grade the vertebrae of masks that exist already.
+
+    Metal and cement are taken out of the masks of the answer, not out of those that are measured:
+    a hole would draw the endplates into it.
+    """
+    foreign = find_foreign_material(volume, segmentation.labels)
+    cleaned = foreign.removed_from(segmentation)
     return SpineReport(
-        segmentation=segmentation,
-        vertebrae=measure(volume, segmentation),
-        warnings=(*volume.warnings, *segmentation.warnings, *check_acquisition(volume)),
+        segmentation=cleaned,
+        vertebrae=measure(volume, segmentation, foreign),
+        warnings=(*volume.warnings, *cleaned.warnings, *check_acquisition(volume)),
     )
 
 

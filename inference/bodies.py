@@ -2,8 +2,8 @@
 
 The body is the thickest part of a vertebra: eroding the mask by a depth that pedicles and
 processes do not have leaves the body's core, and growing the core back inside the mask gives the
-body. Everything is done in mm on a 1 mm isotropic grid, so that 5 mm slices in any axis order
-erode evenly.
+body, without what lies behind its posterior wall (`posterior_wall`). Everything is done in mm on
+a 1 mm isotropic grid, so that 5 mm slices in any axis order erode evenly.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from scipy import ndimage
 
 from inference.anatomy import VertebraLevel
 from inference.normal_heights import normal_volume_ml
+from inference.posterior_wall import without_pedicles
 from inference.volume import Affine, LabelArray
 
 WORKING_SPACING_MM = 1.0
@@ -46,6 +47,8 @@ class _Candidate:
 
     box: Box
     mask: BoolArray
+    centre_mm: FloatArray
+    """In index axes scaled to mm, of the whole grid."""
     forward_mm: FloatArray | None
     """From the rest of the vertebra to the body, in index axes scaled to mm; None without rest."""
 
@@ -84,14 +87,41 @@ def separate_bodies(
             continue
         wide = _with_margin(box, labels.shape, spacing)
         mask = separate_body(labels[wide] == label, spacing_kji_mm)
-        if _is_body_like(mask, VertebraLevel(label), spacing):
+        if mask.any():
+            corner = np.array([part.start for part in wide])
+            centre = (np.argwhere(mask).mean(axis=0) + corner) * spacing
             forward = _forward(labels[wide] == label, mask, spacing)
-            candidates[label] = _Candidate(wide, mask, forward)
+            candidates[label] = _Candidate(wide, mask, centre, forward)
     forward = _expected_forward(candidates, affine_lps, spacing)
     for label, found in candidates.items():
-        if found.forward_mm is None or float(found.forward_mm @ forward) >= 0.0:
-            bodies[found.box][found.mask] = label
+        if found.forward_mm is not None and float(found.forward_mm @ forward) < 0.0:
+            continue
+        mask = found.mask
+        if found.forward_mm is not None:
+            cranial = _cranial(label, candidates, affine_lps, spacing)
+            mask = without_pedicles(mask, found.forward_mm, cranial, spacing)
+        if _is_body_like(mask, VertebraLevel(label), spacing):
+            bodies[found.box][mask] = label
     return bodies
+
+
+def _cranial(
+    label: int,
+    candidates: dict[int, _Candidate],
+    affine_lps: Affine | None,
+    spacing: FloatArray,
+) -> FloatArray:
+    """Towards the head along the column, in index axes scaled to mm."""
+    rank = VertebraLevel(label).rank
+    by_rank = {VertebraLevel(other).rank: found for other, found in candidates.items()}
+    above = max((other for other in by_rank if other < rank), default=rank)
+    below = min((other for other in by_rank if other > rank), default=rank)
+    step = by_rank[above].centre_mm - by_rank[below].centre_mm
+    if float(np.linalg.norm(step)) > 1.0:
+        return np.asarray(step / np.linalg.norm(step))
+    if affine_lps is None:
+        return np.zeros(3)
+    return np.asarray((affine_lps[:3, :3] / spacing).T @ np.array([0.0, 0.0, 1.0]))
 
 
 def separate_body(mask: BoolArray, spacing_kji_mm: tuple[float, float, float]) -> BoolArray:

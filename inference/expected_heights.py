@@ -2,7 +2,8 @@
 
 Each posterior height is divided by its level's normal height; the quotients of near neighbours
 say how large this patient's vertebrae are there. A vertebra far below them is taken for crushed
-and no longer counts as a neighbour; the search repeats until nothing changes.
+and no longer counts as a neighbour; the search repeats until nothing changes. Deformed bodies
+testify only where too few others are near: two fractures side by side must not excuse each other.
 """
 
 from __future__ import annotations
@@ -19,8 +20,11 @@ CRUSH_DEFICIT = 0.15
 """A posterior height this share below the expected one is lost height, not variation."""
 DEFORMED_DEFICIT = 0.08
 """The same for a body that is deformed already: its posterior wall has likely sunk with it."""
-DEFORMED_FROM = 0.15
-"""Loss against the own posterior height from which a body counts as deformed."""
+SOUND_TO, DEFORMED_FROM = 0.10, 0.15
+"""Loss against the own posterior height to which a body is sound and from which it is deformed;
+the allowed deficit falls linearly in between, so that no verdict hangs on a tenth of a mm."""
+POOR_WITNESS_FROM = 0.12
+"""Own loss from which a body says little about the size of its neighbours."""
 LOW_POSTERIOR_DEFICIT = 0.28
 """The same for L5 and L6 with a high anterior wall: their posterior wall is low by nature."""
 LOW_POSTERIOR_FROM = 1.08
@@ -36,16 +40,17 @@ def expected_posterior_mm(
     """Expected posterior heights of the levels whose own is lost; empty if none is."""
     known = {level: h for level, h in heights_mm.items() if level in POSTERIOR_HEIGHT_MM}
     size = {level: h.posterior / POSTERIOR_HEIGHT_MM[level] for level, h in known.items()}
+    poor = {level for level, h in known.items() if own_loss(h) >= POOR_WITNESS_FROM}
     limit = {level: deficit_limit(level, h) for level, h in known.items()}
     crushed: set[VertebraLevel] = set()
     while True:
-        worst = _worst(size, limit, crushed)
+        worst = _worst(size, limit, crushed, poor)
         if worst is None:
             break
         crushed.add(worst)
     expected = {}
     for level in crushed:
-        scale = neighbours_size(level, size, crushed)
+        scale = _witnessed_size(level, size, crushed, poor)
         if scale is not None and size[level] < (1.0 - limit[level]) * scale:
             expected[level] = scale * POSTERIOR_HEIGHT_MM[level]
     return expected
@@ -55,8 +60,24 @@ def deficit_limit(level: VertebraLevel, heights: Heights) -> float:
     """Share below expectation from which a posterior height counts as lost."""
     if level in LOW_LEVELS and heights.anterior >= LOW_POSTERIOR_FROM * heights.posterior:
         return LOW_POSTERIOR_DEFICIT
-    own_loss = 1.0 - min(heights.anterior, heights.middle) / heights.posterior
-    return DEFORMED_DEFICIT if own_loss >= DEFORMED_FROM else CRUSH_DEFICIT
+    across = (SOUND_TO, DEFORMED_FROM), (CRUSH_DEFICIT, DEFORMED_DEFICIT)
+    return float(np.interp(own_loss(heights), *across))
+
+
+def own_loss(heights: Heights) -> float:
+    """Loss of front and middle against the own posterior height; negative if they are higher."""
+    return 1.0 - min(heights.anterior, heights.middle) / heights.posterior
+
+
+def _witnessed_size(
+    level: VertebraLevel,
+    size: Mapping[VertebraLevel, float],
+    crushed: set[VertebraLevel],
+    poor: set[VertebraLevel],
+) -> float | None:
+    """Size by the sound neighbours, or by all that are not crushed where those are too few."""
+    by_sound = neighbours_size(level, size, crushed | poor)
+    return neighbours_size(level, size, crushed) if by_sound is None else by_sound
 
 
 def neighbours_size(
@@ -83,12 +104,13 @@ def _worst(
     size: Mapping[VertebraLevel, float],
     limit: Mapping[VertebraLevel, float],
     crushed: set[VertebraLevel],
+    poor: set[VertebraLevel],
 ) -> VertebraLevel | None:
     """The level furthest below its limit, if any."""
     found: VertebraLevel | None = None
     lowest = 0.0
     for level, value in size.items():
-        scale = None if level in crushed else neighbours_size(level, size, crushed)
+        scale = None if level in crushed else _witnessed_size(level, size, crushed, poor)
         if scale is None:
             continue
         margin = value / scale - (1.0 - limit[level])

@@ -6,14 +6,15 @@ blob, where cortex is a shell of few millimetres, and streaks are thinner still.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
 from inference.anatomy import VertebraLevel
-from inference.volume import CTVolume, LabelArray
+from inference.report import Segmentation
+from inference.volume import CTVolume, LabelArray, Notice
 
 METAL_HU = 2400
 """No bone reaches it; many scanners clip at 3071."""
@@ -38,12 +39,29 @@ class ForeignMaterial:
     ----------
     mask
         bool (k, j, i), the material and its blurred rim, in and around vertebrae.
+    core
+        bool (k, j, i), the material alone: no bone.
     volume_ml
         Level to the volume of the material; only levels that hold some.
     """
 
     mask: BoolArray
+    core: BoolArray
     volume_ml: dict[VertebraLevel, float]
+
+    def removed_from(self, segmentation: Segmentation) -> Segmentation:
+        """The masks without the material; itself if there is none."""
+        if not self.volume_ml:
+            return segmentation
+        levels = sorted(self.volume_ml, key=lambda level: level.rank)
+        named = ", ".join(level.name for level in levels)
+        text = f"Metal or cement at {named}: not in the masks, and no texture or density there."
+        return replace(
+            segmentation,
+            labels=np.where(self.core, 0, segmentation.labels).astype(np.uint8),
+            bodies=np.where(self.core, 0, segmentation.bodies).astype(np.uint8),
+            warnings=(*segmentation.warnings, Notice("foreign_material", text)),
+        )
 
 
 def find_foreign_material(volume: CTVolume, labels: LabelArray) -> ForeignMaterial:
@@ -56,6 +74,7 @@ def find_foreign_material(volume: CTVolume, labels: LabelArray) -> ForeignMateri
     """
     spacing = np.array(volume.spacing_kji_mm)
     mask = np.zeros(labels.shape, dtype=bool)
+    core = np.zeros(labels.shape, dtype=bool)
     found: dict[VertebraLevel, float] = {}
     known = {int(level) for level in VertebraLevel}
     for label, box in enumerate(ndimage.find_objects(labels), start=1):
@@ -70,7 +89,8 @@ def find_foreign_material(volume: CTVolume, labels: LabelArray) -> ForeignMateri
         if material.any():
             found[VertebraLevel(label)] = float(material.sum() * spacing.prod() / 1000.0)
             mask[wide] |= _grown(material, spacing, BLOOM_MM)
-    return ForeignMaterial(mask, found)
+            core[wide] |= material
+    return ForeignMaterial(mask, core, found)
 
 
 def _material(hu: npt.NDArray[np.int16], vertebra: BoolArray, spacing: npt.ArrayLike) -> BoolArray:

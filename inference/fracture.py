@@ -8,10 +8,16 @@ height itself is lost. Grades are read in the thoracic and lumbar spine only.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from statistics import NormalDist
 
 from inference.anatomy import VertebraLevel
-from inference.deformity import scheuermann_series
+from inference.deformity import (
+    SHORT_REMARK,
+    is_short_vertebra,
+    scheuermann_series,
+    series_remark,
+)
 from inference.expected_heights import expected_posterior_mm
 from inference.report import FractureFinding, Heights
 
@@ -45,10 +51,17 @@ def grade(
             spread = (uncertainty_mm or {}).get(level, DEFAULT_UNCERTAINTY_MM)
             findings[level] = _finding(level, heights_mm[level], expected.get(level), spread)
     series = scheuermann_series(heights_mm)
-    return {
-        level: _with_series(finding, series) if level in series else finding
-        for level, finding in findings.items()
-    }
+    for level, finding in findings.items():
+        remarks = [series_remark(series)] if level in series else []
+        if is_short_vertebra(level, heights_mm[level], finding):
+            remarks.append(SHORT_REMARK)
+        findings[level] = with_remark(finding, " ".join(remarks))
+    return findings
+
+
+def with_remark(finding: FractureFinding, remark: str) -> FractureFinding:
+    """The finding with one more sentence; itself if there is nothing to say."""
+    return replace(finding, sentence=f"{finding.sentence} {remark}") if remark else finding
 
 
 def grade_of_loss(height_loss: float) -> int:
@@ -97,7 +110,7 @@ def _sentence(
 ) -> str:
     number, kind, name, reference_mm = verdict
     site = max(_SITES, key=lambda s: losses[s])
-    percent = round(100.0 * max(0.0, losses[site]))
+    percent = _percent(losses[site])
     against = (
         f"posterior {reference_mm:.1f} mm"
         if name == "posterior"
@@ -109,8 +122,7 @@ def _sentence(
     return f"{what} {against}: {f'grade {number} {kind}' if number else 'no fracture'}."
 
 
-def _with_series(finding: FractureFinding, series: tuple[VertebraLevel, ...]) -> FractureFinding:
-    levels = f"{series[0].name}-{series[-1].name}"
-    note = f" One of a series of mild anterior wedging ({levels}), as in Scheuermann's disease."
-    values = {**vars(finding), "sentence": finding.sentence + note}
-    return FractureFinding(**values)
+def _percent(loss: float) -> int:
+    """Whole per cent that no reader takes for another grade: 19.6 % is not printed as 20 %."""
+    shown = round(100.0 * max(0.0, loss))
+    return shown if grade_of_loss(shown / 100.0) == grade_of_loss(loss) else int(100.0 * loss)

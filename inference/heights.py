@@ -19,9 +19,10 @@ from inference.body_axes import (
     columns_at,
 )
 from inference.body_surface import BodySurface
+from inference.endplate_pits import Pit, bridged, find_pits
 from inference.endplates import Edge, Neighbourhood, Tissues, locate
-from inference.report import Heights
-from inference.slab import COARSE_SHARE, SlabVoxels, Surroundings, slab_voxels
+from inference.report import Heights, Measured
+from inference.slab import COARSE_SHARE, SLAB_HALF_MM, SlabVoxels, Surroundings, slab_voxels
 
 STATIONS = {"posterior": 0.15, "middle": 0.50, "anterior": 0.85}
 STATION_HALF_MM = 2.0
@@ -30,6 +31,7 @@ OUTSIDE_MM = 4.0
 INSIDE_MM = 6.0
 MASK_SD_MM = 0.6
 """How far a good mask's surface may be off, beside its voxel's own uncertainty."""
+SMALLEST_EXTENT_MM = 5.0
 SMALLEST_HEIGHT_MM = 3.0
 LARGEST_HEIGHT_MM = 45.0
 
@@ -38,19 +40,41 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class MeasuredHeights:
-    """Heights with the standard uncertainty of one height."""
+    """Heights with the standard uncertainty of each, and the pits that were bridged."""
 
     heights_mm: Heights
-    uncertainty_mm: float
+    sd_mm: Heights
+    extent_mm: tuple[float, float]
+    """Where the body begins and ends along the stations' axis, in its frame."""
+    pits: tuple[Pit, ...] = ()
+
+    @property
+    def uncertainty_mm(self) -> float:
+        """Standard uncertainty of one height (root mean square of the three)."""
+        return float(np.sqrt(np.mean([sd**2 for sd in vars(self.sd_mm).values()])))
+
+    @property
+    def angle_deg(self) -> Measured:
+        """Angle between the endplates along the stations, positive where the front is lower."""
+        apart = (STATIONS["anterior"] - STATIONS["posterior"]) * (
+            self.extent_mm[1] - self.extent_mm[0]
+        )
+        drop = self.heights_mm.posterior - self.heights_mm.anterior
+        spread = float(np.hypot(self.sd_mm.posterior, self.sd_mm.anterior)) / apart
+        return Measured(float(np.degrees(np.arctan2(drop, apart))), float(np.degrees(spread)))
 
 
 @dataclass(frozen=True)
 class _LocalSurface:
-    """Second-order surface z(s, x) of an endplate around a station; `sd_mm` is its doubt."""
+    """Second-order surface z(s, x) of an endplate around a station; `sd_mm` is its doubt.
+
+    `over_pit`: drawn across the mouth of a pit, where the image shows its floor.
+    """
 
     station_mm: float
     coefficients: FloatArray
     sd_mm: float
+    over_pit: bool = False
 
     def at(self, s: FloatArray, x: FloatArray) -> FloatArray:
         return np.asarray(_terms(s - self.station_mm, x) @ self.coefficients)
@@ -93,12 +117,13 @@ def measure_heights(
 ) -> MeasuredHeights | None:
     """Heights of one complete body; None if its surface cannot be followed."""
     extent = anteroposterior_extent_mm(surface, frame)
-    if extent is None or extent[1] - extent[0] < 5.0:
+    if extent is None or extent[1] - extent[0] < SMALLEST_EXTENT_MM:
         return None
+    pits = find_pits(surface, frame, extent)
     voxels = slab_voxels(surface, frame, around)
-    columns = _slab_columns(surface, frame, extent)
+    columns = bridged(_slab_columns(surface, frame, extent), pits)
     positions = {name: extent[0] + at * (extent[1] - extent[0]) for name, at in STATIONS.items()}
-    found = {name: _station(columns, voxels, at) for name, at in positions.items()}
+    found = {name: _station(columns, voxels, at, pits) for name, at in positions.items()}
     stations = {name: station for name, station in found.items() if station is not None}
     if len(stations) < len(STATIONS):
         return None
@@ -107,8 +132,8 @@ def measure_heights(
     if not all(SMALLEST_HEIGHT_MM < h < LARGEST_HEIGHT_MM for h, _ in measured.values()):
         return None
     heights = Heights(**{name: float(height) for name, (height, _) in measured.items()})
-    variances = [sd**2 for _, sd in measured.values()]
-    return MeasuredHeights(heights, float(np.sqrt(np.mean(variances))))
+    spread = Heights(**{name: float(sd) for name, (_, sd) in measured.items()})
+    return MeasuredHeights(heights, spread, extent, pits)
 
 
 def _slab_columns(surface: BodySurface, frame: BodyFrame, extent: tuple[float, float]) -> Columns:
@@ -120,7 +145,9 @@ def _slab_columns(surface: BodySurface, frame: BodyFrame, extent: tuple[float, f
     return columns_at(surface, frame, grid_s.ravel(), grid_x.ravel()).hit()
 
 
-def _station(columns: Columns, voxels: SlabVoxels, at_mm: float) -> _Station | None:
+def _station(
+    columns: Columns, voxels: SlabVoxels, at_mm: float, pits: tuple[Pit, ...]
+) -> _Station | None:
     near = np.abs(columns.anterior_mm - at_mm) <= LOCAL_SURFACE_HALF_MM
     if near.sum() < 12:
         return None
@@ -128,7 +155,18 @@ def _station(columns: Columns, voxels: SlabVoxels, at_mm: float) -> _Station | N
     sd = mask_sd_mm(voxels)
     upper = _local_surface(s, x, columns.upper_mm[near], at_mm)
     lower = _local_surface(s, x, columns.lower_mm[near], at_mm)
-    return _Station(_LocalSurface(at_mm, upper, sd), _LocalSurface(at_mm, lower, sd))
+    over = [pit.upper for pit in pits if _lies_over(pit, at_mm)]
+    return _Station(
+        _LocalSurface(at_mm, upper, sd, True in over),
+        _LocalSurface(at_mm, lower, sd, False in over),
+    )
+
+
+def _lies_over(pit: Pit, at_mm: float) -> bool:
+    """Whether voxels of this station could show the pit's floor instead of the endplate."""
+    s = np.linspace(at_mm - STATION_HALF_MM, at_mm + STATION_HALF_MM, 5)
+    grid_s, grid_x = np.meshgrid(s, np.linspace(-SLAB_HALF_MM, SLAB_HALF_MM, 5))
+    return bool(pit.covers(grid_s, grid_x).any())
 
 
 def mask_sd_mm(voxels: SlabVoxels) -> float:
@@ -145,6 +183,8 @@ def _agreed_tissues(stations: Iterable[_Station], voxels: SlabVoxels) -> Tissues
 
 
 def _edge(plate: _LocalSurface, other: _LocalSurface, voxels: SlabVoxels, tissues: Tissues) -> Edge:
+    if plate.over_pit:
+        return Edge(0.0, plate.sd_mm)
     outward = 1.0 if plate.at_station_mm > other.at_station_mm else -1.0
     box = np.abs(voxels.box_mm @ plate.normal)
     thick = float(np.linalg.norm(box))

@@ -65,6 +65,35 @@ class Heights:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """A value with its standard uncertainty, in the value's unit."""
+
+    value: float
+    sd: float
+
+
+@dataclass(frozen=True)
+class BodyGeometry:
+    """What is known of a body's shape beside its three heights.
+
+    Attributes
+    ----------
+    height_sd_mm
+        Standard uncertainty of each of the three heights.
+    left_mm, right_mm
+        Heights at 85 and 15 % of the width, counted from the right, in the mid-coronal slab.
+    sagittal_angle_deg, coronal_angle_deg
+        Angle between the endplates, positive where the front or the left is lower.
+    """
+
+    height_sd_mm: Heights
+    left_mm: Measured | None = None
+    right_mm: Measured | None = None
+    sagittal_angle_deg: Measured | None = None
+    coronal_angle_deg: Measured | None = None
+
+
+@dataclass(frozen=True)
 class FractureFinding:
     """Genant grade and type of one vertebra, with the sentence a person would write.
 
@@ -113,6 +142,8 @@ class VertebraMeasurement:
     unavailable: dict[str, str] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
     height_uncertainty_mm: float | None = None
+    geometry: BodyGeometry | None = None
+    volume_sd_ml: float | None = None
 
 
 @dataclass(frozen=True)

@@ -122,3 +122,22 @@ def test_grades_do_not_depend_on_the_size_of_the_patient(size: float) -> None:
     scaled = Heights(12.0 * size, 14.0 * size, 18.7 * size)
     finding = grade(spine(size) | {V.T8: scaled})[V.T8]
     assert (finding.grade, finding.type) == (reference.grade, reference.type)
+
+
+def test_two_neighbours_that_have_both_sunk_do_not_excuse_each_other() -> None:
+    """T9 and T10, each with a posterior wall 11 % low and a hollow of 18 %, between sound ones."""
+    both = {
+        level: Heights(0.90 * p, 0.82 * p, p)
+        for level in (V.T9, V.T10)
+        if (p := 0.89 * 1.05 * POSTERIOR_HEIGHT_MM[level])
+    }
+    findings = grade(spine() | both)
+    assert [findings[v].reference for v in (V.T9, V.T10)] == ["neighbours", "neighbours"]
+    assert [findings[v].grade for v in (V.T8, V.T9, V.T10, V.T11)] == [0, 2, 2, 0]
+
+
+def test_the_sentence_never_contradicts_the_grade_by_rounding() -> None:
+    """19.6 % is below the threshold and must not be printed as 20 %."""
+    finding = grade({V.L2: Heights(24.0, 0.804 * 25.0, 25.0)})[V.L2]
+    assert finding.grade == 0
+    assert "19 % below" in finding.sentence
