@@ -1,19 +1,14 @@
-"""The pages on a free port over a queue that a test fills, and a small browser without a screen."""
+"""The pages on a free port, over a queue that a test fills."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import http.client
-import re
-import threading
-import time
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
-from urllib.parse import urlencode
 
 import pytest
+from plain_browser import Browser, quick_hash
+from queue_rows import QueueRows
+from starlette.applications import Starlette
 
 from node import NodeStatus
 from service.config import Config
@@ -24,81 +19,9 @@ from service.dashboard.workers import SignOfLife
 from service.jobs import Jobs
 from service.layout import jobs_folder
 from service.metrics import Metrics
+from service.offline import analyze_path
 from service.series_register import RegisteredSeries
 from service.web import WebServer
-
-PASSWORD = "correct horse"
-
-
-@cache
-def quick_hash(password: str = PASSWORD) -> str:
-    """A hash that is valid and takes no time."""
-    salt = b"0123456789abcdef"
-    digest = hashlib.scrypt(password.encode(), salt=salt, n=2**10, r=8, p=1)
-    encoded = "$".join(base64.b64encode(part).decode() for part in (salt, digest))
-    return f"scrypt$ln=10,r=8,p=1${encoded}"
-
-
-@dataclass
-class Answer:
-    """What the server said."""
-
-    status: int
-    headers: dict[str, str]
-    text: str
-    body: bytes
-
-    @property
-    def token(self) -> str:
-        """The token in the forms of the page."""
-        found = re.search(r'name="csrf" value="([0-9a-f]+)"', self.text)
-        assert found, self.text
-        return found[1]
-
-
-@dataclass
-class Browser:
-    """Keeps a cookie, sends forms as a browser does."""
-
-    port: int
-    cookie: str = ""
-    last: Answer | None = None
-
-    def get(self, path: str, **headers: str) -> Answer:
-        return self._ask("GET", path, headers)
-
-    def post(self, path: str, fields: dict[str, str], **headers: str) -> Answer:
-        kind = {"Content-Type": "application/x-www-form-urlencoded"}
-        return self._ask("POST", path, {**kind, **headers}, urlencode(fields))
-
-    def submit(self, path: str, page: str = "/", **fields: str) -> Answer:
-        """Post a form with the token of a page."""
-        return self.post(path, {"csrf": self.html(page).token, **fields})
-
-    def html(self, path: str) -> Answer:
-        return self.get(path, Accept="text/html")
-
-    def log_in(self, name: str, password: str = PASSWORD) -> Answer:
-        return self.submit("/login", page="/login", name=name, password=password)
-
-    def _ask(self, method: str, path: str, headers: dict[str, str], body: str = "") -> Answer:
-        sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        if self.cookie:
-            sent.setdefault("Cookie", self.cookie)
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        connection.request(method, path, body or None, sent)
-        raw = connection.getresponse()
-        content = raw.read()
-        answer = Answer(
-            raw.status,
-            {name.lower(): value for name, value in raw.getheaders()},
-            content.decode(errors="replace"),
-            content,
-        )
-        connection.close()
-        if "set-cookie" in answer.headers:
-            self.cookie = answer.headers["set-cookie"].partition(";")[0]
-        return answer
 
 
 @dataclass
@@ -125,6 +48,7 @@ class Pages:
     """The running pages and what is behind them."""
 
     config: Config
+    app: Starlette
     server: WebServer
     jobs: Jobs
     board: Board
@@ -188,8 +112,11 @@ def make_pages(tmp_path):
             workers=lambda: tuple(workers),
             auditor=auditor,
         )
-        server = WebServer(dashboard_app(sources), config.service.dashboard)
-        pages = Pages(config, server, jobs, board, auditor, problems, left_out, waiting, workers)
+        app = dashboard_app(sources)
+        server = WebServer(app, config.service.dashboard)
+        pages = Pages(
+            config, app, server, jobs, board, auditor, problems, left_out, waiting, workers
+        )
         server.start()
         started.append(pages)
         return pages
@@ -217,69 +144,9 @@ def queue_rows(tmp_path):
     return QueueRows(tmp_path / "spool" / "queue.sqlite")
 
 
-class QueueRows:
-    """Writes jobs in any state, without a worker that could change them meanwhile."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lock = threading.Lock()
-
-    def add(
-        self, job_id: str, status: str = "SUCCESS", output: str = "analysed", **columns
-    ) -> None:
-        """One analysis."""
-        self._insert(job_id, "analyse_series", "analysis", status, output, columns)
-
-    def add_delivery(
-        self, job_id: str, destination: str, status: str = "SUCCESS", **columns
-    ) -> None:
-        """One delivery."""
-        name = f"{job_id}@{destination}"
-        self._insert(name, "deliver_results", "delivery", status, "delivered", columns)
-
-    def add_step(self, workflow_id: str, number: int, name: str, seconds: float = 1.0, output=None):
-        """One step that ended."""
-        import sqlite3
-
-        started = int(time.time() * 1000) - 60_000 + 1000 * number
-        with self._lock, sqlite3.connect(self._path) as db:
-            db.execute(
-                "INSERT INTO operation_outputs (workflow_uuid, function_id, function_name, output,"
-                " started_at_epoch_ms, completed_at_epoch_ms) VALUES (?,?,?,?,?,?)",
-                (workflow_id, number, name, _serialized(output), started,
-                 started + int(1000 * seconds)),
-            )  # fmt: skip
-
-    def _insert(self, workflow_id, name, queue, status, output, columns) -> None:
-        import sqlite3
-
-        now = int(time.time() * 1000)
-        ended = status in ("SUCCESS", "ERROR", "CANCELLED")
-        row = {
-            "workflow_uuid": workflow_id,
-            "status": status,
-            "name": name,
-            "output": _serialized(output) if status == "SUCCESS" else None,
-            "error": _serialized(ValueError("the disk is full")) if status == "ERROR" else None,
-            "executor_id": None if status == "ENQUEUED" else "host-a",
-            "created_at": now - 60_000,
-            "updated_at": now,
-            "application_version": "1",
-            "queue_name": queue,
-            "priority": 10,
-            "started_at_epoch_ms": None if status == "ENQUEUED" else now - 50_000,
-            "completed_at": now if ended else None,
-            **columns,
-        }
-        marks = ",".join("?" * len(row))
-        with self._lock, sqlite3.connect(self._path) as db:
-            db.execute(
-                f"INSERT INTO workflow_status ({','.join(row)}) VALUES ({marks})",
-                tuple(row.values()),
-            )
-
-
-def _serialized(value: object) -> str:
-    from dbos._serialization import DefaultSerializer
-
-    return DefaultSerializer().serialize(value)
+@pytest.fixture(scope="session")
+def analysed(small_phantom, tmp_path_factory) -> Path:
+    """Results of the phantom with its wedge of L2, from its exact masks."""
+    folder = tmp_path_factory.mktemp("analysed")
+    analyze_path(small_phantom / "dicom", folder, Config(), small_phantom / "labels.nii.gz")
+    return folder
