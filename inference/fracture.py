@@ -112,13 +112,13 @@ def _sentence(
     site = max(_SITES, key=lambda s: losses[s])
     percent = _percent(losses[site])
     against = (
-        f"posterior {reference_mm:.1f} mm"
+        f"posterior {_shown(reference_mm)} mm"
         if name == "posterior"
-        else f"the {reference_mm:.1f} mm expected from its neighbours"
+        else f"the {_shown(reference_mm)} mm expected from its neighbours"
     )
     if percent == 0:
         return f"{level.name}: no height below {against}: no fracture."
-    what = f"{level.name}: {site} height {getattr(heights, site):.1f} mm, {percent} % below"
+    what = f"{level.name}: {site} height {_shown(getattr(heights, site))} mm, {percent} % below"
     return f"{what} {against}: {f'grade {number} {kind}' if number else 'no fracture'}."
 
 
@@ -126,3 +126,8 @@ def _percent(loss: float) -> int:
     """Whole per cent that no reader takes for another grade: 19.6 % is not printed as 20 %."""
     shown = round(100.0 * max(0.0, loss))
     return shown if grade_of_loss(shown / 100.0) == grade_of_loss(loss) else int(100.0 * loss)
+
+
+def _shown(height_mm: float) -> str:
+    """One decimal of the hundredths that are reported: rounding twice ends at the same digit."""
+    return f"{round(height_mm, 2):.1f}"

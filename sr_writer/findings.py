@@ -16,6 +16,7 @@ from sr_writer.findings_schema import (
     ModelFindings,
     OutputReference,
     PresetFindings,
+    ReferenceFindings,
     SourceFindings,
     SpineFindings,
     VertebraFindings,
@@ -23,6 +24,7 @@ from sr_writer.findings_schema import (
 from sr_writer.mask_statistics import occupied_slices
 from sr_writer.rounding import finite, rounded, rounded_bmd, rounded_loss, significant
 from sr_writer.settings import SoftwareIdentity
+from sr_writer.shape_findings import shape_findings
 from texture.report import TextureReport, VertebraTexture
 
 __all__ = [
@@ -151,6 +153,13 @@ def _vertebra(
         flags=tuple(measurement.flags),
         height_uncertainty_mm=rounded(measurement.height_uncertainty_mm, 2),
         fracture_sentence=fracture.sentence if fracture else "",
+        fracture_confidence=rounded(fracture.confidence, 3) if fracture else None,
+        height_reference=ReferenceFindings(
+            rounded(fracture.reference_height_mm, 2), fracture.reference
+        )
+        if fracture
+        else ReferenceFindings(),
+        shape=shape_findings(measurement),
     )
     given = {**measurement.unavailable, **(texture.unavailable if texture else {})}
     findings.unavailable.update(_unavailable(findings, given))

@@ -18,10 +18,12 @@ from sr_writer.findings_schema import (
     ModelFindings,
     OutputReference,
     PresetFindings,
+    ReferenceFindings,
     SourceFindings,
     SpineFindings,
     VertebraFindings,
 )
+from sr_writer.shape_findings import shape_from_json
 
 _NO_MODEL = {"name": None, "version": None, "sha256": None}
 _NO_PRESET = {"name": None, "voxel_mm": None, "levels": None, "histogram_bins": None}
@@ -66,6 +68,9 @@ def _vertebra_json(vertebra: VertebraFindings) -> dict[str, object]:
         "flags": list(vertebra.flags),
         "height_uncertainty_mm": vertebra.height_uncertainty_mm,
         "fracture_sentence": vertebra.fracture_sentence,
+        "fracture_confidence": vertebra.fracture_confidence,
+        "height_reference": asdict(vertebra.height_reference),
+        "shape": asdict(vertebra.shape),
     }
 
 
@@ -126,6 +131,9 @@ def _vertebra(entry: dict[str, Any]) -> VertebraFindings:
         flags=tuple(entry["flags"]),
         height_uncertainty_mm=entry.get("height_uncertainty_mm"),
         fracture_sentence=entry.get("fracture_sentence", ""),
+        fracture_confidence=entry.get("fracture_confidence"),
+        height_reference=ReferenceFindings(**entry.get("height_reference", {})),
+        shape=shape_from_json(entry.get("shape")),
     )
 
 

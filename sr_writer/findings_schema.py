@@ -58,6 +58,42 @@ class HeightFindings:
 
 
 @dataclass(frozen=True)
+class LateralFindings:
+    """Left and right of one vertebral body, in mm."""
+
+    left: float | None = None
+    right: float | None = None
+
+
+@dataclass(frozen=True)
+class AngleFindings:
+    """Angles between the endplates in degrees, positive where the front or the left is lower."""
+
+    sagittal: float | None = None
+    coronal: float | None = None
+
+
+@dataclass(frozen=True)
+class ShapeFindings:
+    """Shape of one body beside its heights; every ``sd`` is a standard uncertainty."""
+
+    heights_sd_mm: HeightFindings = field(default_factory=HeightFindings)
+    lateral_heights_mm: LateralFindings = field(default_factory=LateralFindings)
+    lateral_heights_sd_mm: LateralFindings = field(default_factory=LateralFindings)
+    endplate_angles_deg: AngleFindings = field(default_factory=AngleFindings)
+    endplate_angles_sd_deg: AngleFindings = field(default_factory=AngleFindings)
+    volume_sd_ml: float | None = None
+
+
+@dataclass(frozen=True)
+class ReferenceFindings:
+    """What the height loss is measured against: ``posterior`` (own) or ``neighbours``."""
+
+    height_mm: float | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True)
 class GenantFindings:
     """Grade 0 to 3 and type of the deformity; None where it could not be judged."""
 
@@ -94,6 +130,9 @@ class VertebraFindings:
     flags: tuple[str, ...] = ()
     height_uncertainty_mm: float | None = None
     fracture_sentence: str = ""
+    fracture_confidence: float | None = None
+    height_reference: ReferenceFindings = field(default_factory=ReferenceFindings)
+    shape: ShapeFindings = field(default_factory=ShapeFindings)
 
     @property
     def label(self) -> str:

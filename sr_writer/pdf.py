@@ -20,6 +20,7 @@ from sr_writer.pdf_pages import (
     report_head,
     texture_page,
 )
+from sr_writer.pdf_shape import shape_section
 from sr_writer.pdf_style import FONT, register_fonts
 from sr_writer.settings import WriterSettings
 
@@ -45,7 +46,7 @@ def render_pdf(
     story: list[Flowable] = []
     if findings.analysed and picture is not None:
         story += findings_page(findings, picture, head)
-        story += [PageBreak(), *texture_page(findings), PageBreak()]
+        story += [PageBreak(), *texture_page(findings), *shape_section(findings), PageBreak()]
     else:
         story += [*not_analysable_page(findings, head), PageBreak()]
     story += method_page(findings)

@@ -27,6 +27,10 @@ FLAG_WORDS = {
     "foreign_material": "metal or cement",
     "cut_by_field_of_view": "cut by the field of view",
     "body_not_separated": "body not told apart from the arch",
+    "implausible_heights": "heights not believed",
+    "scheuermann_like": "mild wedging in series, as in Scheuermann's disease",
+    "schmorl_like_pit": "pit in an endplate, as a Schmorl's node",
+    "short_vertebra": "possibly short by nature",
 }
 
 _CLASS_WORDS = {
