@@ -26,9 +26,8 @@ class Probes:
         del request
         problems = await problems_now(self._sources)
         status = "not ready" if problems else "ready"
-        return JSONResponse(
-            {"status": status, "reasons": problems}, status_code=503 if problems else 200
-        )
+        content = {"status": status, "reasons": problems, "notices": self._sources.notices()}
+        return JSONResponse(content, status_code=503 if problems else 200)
 
     async def metrics(self, request: Request) -> Response:
         """Prometheus text."""

@@ -83,7 +83,7 @@ class QueuePages:
         return self._renderer.renewed(request, "queue_live.html", address, **values)
 
     async def _values(self, question: Question) -> dict[str, Any]:
-        problems = await problems_now(self._sources)
+        problems = {**await problems_now(self._sources), **self._sources.notices()}
         return await run_in_threadpool(self._look, question, problems)
 
     def _look(self, question: Question, problems: dict[str, str]) -> dict[str, Any]:

@@ -28,6 +28,9 @@ class DashboardSources:
         The configuration in force; it may change while the service runs.
     problems
         What is wrong now, by component; empty when the service is ready.
+    notices
+        What somebody should look at although the service can do its part: archives that take
+        nothing.
     exposition
         Prometheus text.
     node_status
@@ -49,6 +52,7 @@ class DashboardSources:
     left_out: Callable[[], Sequence[RegisteredSeries]]
     waiting: Callable[[], Sequence[RegisteredSeries]]
     workers: Callable[[], Sequence[SignOfLife]]
+    notices: Callable[[], dict[str, str]] = dict
     auditor: AccessAuditor = field(default_factory=LogAuditor)
     reachability: Reachability = field(default_factory=Reachability)
 
