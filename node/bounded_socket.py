@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import select
 import socket
+import ssl
 import time
 
 from pynetdicom.association import Association
 from pynetdicom.transport import AssociationSocket
 
 from node.doorway import MAX_ASSOCIATE_RQ_BYTES, PDU_HEADER
+from node.rest import wait_readable
 from node.settings import ListenerLimits
 
 
@@ -38,8 +39,8 @@ class BoundedSocket(AssociationSocket):
 
     @property
     def ready(self) -> bool:
-        """Whether there is something to read."""
-        return self._end > self._start or bool(super().ready)
+        """Whether there is something to read, or the peer has closed."""
+        return self.wait(0)
 
     def recv(self, nr_bytes: int) -> bytearray:
         """Read exactly `nr_bytes`, or fewer if the peer closed.
@@ -92,12 +93,22 @@ class BoundedSocket(AssociationSocket):
             if self._end - self._start < nr_bytes and time.monotonic() > deadline:
                 raise TimeoutError("PDU took too long")
 
-    def wait(self, seconds: float) -> bool:
-        """Wait until there is something to read; False if it stays silent for `seconds`."""
-        if self._end > self._start or self.socket is None:
-            return True
-        try:
-            readable, _, _ = select.select([self.socket], [], [], seconds)
-        except (OSError, ValueError):
+    def wait(self, seconds: float, other: int | None = None) -> bool:
+        """Wait until there is something to read.
+
+        False if it stays silent for `seconds`, or only the descriptor `other` became readable.
+        """
+        if self.socket is None:
             return False
-        return bool(readable)
+        if self._end > self._start or _pending(self.socket):
+            return True
+        descriptor = self.socket.fileno()
+        if descriptor < 0:
+            return False
+        awaited = (descriptor,) if other is None else (descriptor, other)
+        return descriptor in wait_readable(awaited, seconds)
+
+
+def _pending(connection: socket.socket) -> bool:
+    # Decrypted bytes wait inside the TLS layer, where no poll sees them.
+    return isinstance(connection, ssl.SSLSocket) and connection.pending() > 0

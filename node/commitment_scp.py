@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from dataclasses import replace
 
 from pynetdicom import AE, evt
@@ -31,6 +32,7 @@ from node.settings import Destination, ListenerSettings, Peer
 
 LOG = logging.getLogger(__name__)
 INVALID_ARGUMENT = 0x0115
+BEFORE_REPORT_SECONDS = 0.1
 NO_SUCH_ACTION = 0x0123
 
 
@@ -111,6 +113,8 @@ class CommitmentScp:
 
 
 def _report_on(association: Association, report: CommitmentReport) -> None:
+    # pynetdicom as the asker loses a report that comes together with the answer to its request.
+    time.sleep(BEFORE_REPORT_SECONDS)
     association.send_n_event_report(
         report.to_dataset(), report.event_type, STORAGE_COMMITMENT_PUSH_MODEL, PUSH_MODEL_INSTANCE
     )

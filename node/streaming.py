@@ -8,24 +8,22 @@ library receives alone, as it does with `ReceivePath.LIBRARY`.
 from __future__ import annotations
 
 import logging
+import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from io import BytesIO
 from typing import Final, cast
 
 import pynetdicom
 from pydicom.dataset import Dataset
 from pynetdicom.association import Association
-from pynetdicom.dimse_messages import C_STORE_RSP
-from pynetdicom.dimse_primitives import C_STORE
-from pynetdicom.dsutils import decode
-from pynetdicom.pdu import P_DATA_TF
 from pynetdicom.pdu_primitives import A_ABORT, A_P_ABORT
 
 from node.bounded_socket import BoundedSocket
+from node.command_set import StoreCommand, parse_store_request, store_response
 from node.doorway import PDU_HEADER
 from node.incoming import IncomingFile
+from node.rest import Checkpoint, SignallingQueue
 from node.scp import StorageScp
 from node.settings import ListenerSettings, ReceivePath
 from node.transport import DulFactory
@@ -36,12 +34,11 @@ LIBRARY_VERSION: Final = "3.0.4"
 ESTABLISHED: Final = "Sta6"
 P_DATA_TF_TYPE: Final = 0x04
 PDV_HEADER: Final = struct.Struct(">IBB")
+PDV_OVERHEAD: Final = PDV_HEADER.size
 COMMAND_BIT, LAST_BIT = 1, 2
-C_STORE_RQ: Final = 0x0001
-NO_DATA_SET: Final = 0x0101
 TRANSPORT_CLOSED, INVALID_PDU = "Evt17", "Evt19"
-# How long to wait for the sender's next request before looking after other things.
-NEXT_REQUEST_SECONDS: Final = 0.02
+# Nothing is missed while waiting; this bounds how late the idle limit is noticed.
+LONGEST_WAIT_SECONDS: Final = 0.5
 
 
 class MalformedPdu(Exception):
@@ -61,8 +58,10 @@ def dul_factory(listener: ListenerSettings, storage: StorageScp) -> DulFactory:
     """Return what makes the upper layer of an association, by setting and by library version."""
     if listener.receive_path is ReceivePath.LIBRARY:
         return GuardedDul
-    if pynetdicom.__version__ != LIBRARY_VERSION:
-        LOG.warning("pynetdicom is not %s: data sets go through the library", LIBRARY_VERSION)
+    if pynetdicom.__version__ != LIBRARY_VERSION or not hasattr(os, "eventfd"):
+        LOG.warning(
+            "not Linux with pynetdicom %s: data sets go through the library", LIBRARY_VERSION
+        )
         return GuardedDul
 
     def make(association: Association) -> GuardedDul:
@@ -100,39 +99,63 @@ class StreamingDul(GuardedDul):
         super().__init__(association)
         self._storage = storage
         self._max_instance_bytes = max_instance_bytes
+        self._outgoing = SignallingQueue()
+        self.to_provider_queue = self._outgoing
+        self._checkpoint = Checkpoint()
+        association._reactor_checkpoint = self._checkpoint
 
     @property
     def _bounded(self) -> BoundedSocket:
         return cast(BoundedSocket, self.socket)
 
+    def run_reactor(self) -> None:
+        """Run the library's loop, then let the association's thread see that it ended."""
+        try:
+            super().run_reactor()
+        finally:
+            self._outgoing.close()
+            self._checkpoint.wake()
+
+    def _is_transport_event(self) -> bool:
+        """Sleep until there is something to do, then look for it as the library does."""
+        if self.state_machine.current_state == ESTABLISHED and not self._wait():
+            return False
+        return bool(super()._is_transport_event())
+
+    def _wait(self) -> bool:
+        """Wait for the peer; False if the library has to do something first, or nothing came."""
+        if not (self.assoc.dimse.msg_queue.empty() and self.to_user_queue.empty()):
+            return self._bounded.ready
+        self._checkpoint.rest()
+        if self._bounded.wait(LONGEST_WAIT_SECONDS, self._outgoing.descriptor):
+            return True
+        self._outgoing.acknowledge()
+        if self._idle_timer.expired:
+            self._checkpoint.wake()
+        return False
+
     def _read_pdu_data(self) -> None:
         """Serve C-STORE requests as long as they come, and leave the rest to the library."""
-        if self.state_machine.current_state != ESTABLISHED or self.assoc.dimse.message is not None:
-            super()._read_pdu_data()
-            return
-        try:
-            while self._serve_one():
-                self._idle_timer.restart()
-                if not self._next_is_near():
-                    return
-        except MalformedPdu as error:
-            LOG.error("association aborted: %s", error)
-            self.event_queue.put(INVALID_PDU)
-            return
-        except OSError as error:
-            LOG.error("association lost inside an object: %s", type(error).__name__)
-            self.event_queue.put(TRANSPORT_CLOSED)
-            return
+        if self.state_machine.current_state == ESTABLISHED and self.assoc.dimse.message is None:
+            try:
+                while self._serve_one():
+                    self._idle_timer.restart()
+                    if not self._wait():
+                        return
+            except MalformedPdu as error:
+                LOG.error("association aborted: %s", error)
+                self._end(INVALID_PDU)
+                return
+            except OSError as error:
+                LOG.error("association lost inside an object: %s", type(error).__name__)
+                self._end(TRANSPORT_CLOSED)
+                return
+        self._checkpoint.wake()
         super()._read_pdu_data()
 
-    def _next_is_near(self) -> bool:
-        """Wait a moment for the next request, unless the library has something to send."""
-        connection = self._bounded
-        if connection.ready:
-            return True
-        if connection.socket is None or not self.to_provider_queue.empty():
-            return False
-        return connection.wait(NEXT_REQUEST_SECONDS)
+    def _end(self, event: str) -> None:
+        self.event_queue.put(event)
+        self._checkpoint.wake()
 
     def _serve_one(self) -> bool:
         """Serve one C-STORE request; False, with nothing taken, if something else comes."""
@@ -150,8 +173,8 @@ class StreamingDul(GuardedDul):
         incoming = self._storage.receive(
             self.assoc,
             str(self.assoc._accepted_cx[context_id].transfer_syntax[0]),
-            str(command.AffectedSOPClassUID),
-            str(command.AffectedSOPInstanceUID),
+            command.sop_class_uid,
+            command.sop_instance_uid,
         )
         try:
             self._receive_data_set(incoming, context_id, pdu, pieces[1:])
@@ -199,31 +222,20 @@ class StreamingDul(GuardedDul):
         waiting = self.to_provider_queue.queue
         return bool(waiting) and isinstance(waiting[0], (A_ABORT, A_P_ABORT))
 
-    def _answer(self, command: Dataset, context_id: int, status: Dataset) -> None:
-        response = C_STORE()
-        response.MessageID = command.MessageID
-        response.MessageIDBeingRespondedTo = command.MessageID
-        response.AffectedSOPClassUID = command.AffectedSOPClassUID
-        response.AffectedSOPInstanceUID = command.AffectedSOPInstanceUID
-        response.Status = status.Status
-        if "ErrorComment" in status:
-            response.ErrorComment = status.ErrorComment
-        message = C_STORE_RSP()
-        message.primitive_to_message(response)
-        for primitive in message.encode_msg(context_id, self.assoc.dimse.maximum_pdu_size):
-            pdu = P_DATA_TF()
-            pdu.from_primitive(primitive)
-            self._send(pdu)
+    def _answer(self, command: StoreCommand, context_id: int, status: Dataset) -> None:
+        comment = str(status.get("ErrorComment", ""))
+        rest = store_response(command, int(status.Status), comment)
+        # 0 stands for a peer that takes PDUs of any length (PS3.8 Section D.1).
+        room = (self.assoc.dimse.maximum_pdu_size or len(rest) + PDV_OVERHEAD) - PDV_OVERHEAD
+        while rest:
+            piece, rest = rest[:room], rest[room:]
+            control = COMMAND_BIT if rest else COMMAND_BIT | LAST_BIT
+            item = PDV_HEADER.pack(len(piece) + 2, context_id, control) + piece
+            self._bounded.send(PDU_HEADER.pack(P_DATA_TF_TYPE, 0, len(item)) + item)
 
 
-def _store_command(first: Fragment) -> Dataset | None:
+def _store_command(first: Fragment) -> StoreCommand | None:
     """Return the command set if a fragment is a whole, proper C-STORE request with data."""
     if first.control & (COMMAND_BIT | LAST_BIT) != COMMAND_BIT | LAST_BIT:
         return None
-    command = decode(BytesIO(bytes(first.data)), True, True)
-    if command.get("CommandField") != C_STORE_RQ:
-        return None
-    if command.get("CommandDataSetType", NO_DATA_SET) == NO_DATA_SET:
-        return None
-    needed = ("MessageID", "AffectedSOPClassUID", "AffectedSOPInstanceUID")
-    return command if all(command.get(keyword) is not None for keyword in needed) else None
+    return parse_store_request(bytes(first.data))
