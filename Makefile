@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo test test-slow test-viewers validate-dicom bench wheel train train-smoke clean
+.PHONY: setup demo test test-slow test-browser test-viewers validate-dicom bench wheel train train-refiner train-smoke clean
 
 setup: $(STAMP)
 
@@ -34,6 +34,10 @@ test-slow: setup
 test-viewers:
 	@echo "test-viewers: driving OHIF against Orthanc is not part of this version" >&2; exit 1
 
+# The dashboard in headless Chromium (installed if root); pictures of the pages in build/browser.
+test-browser: setup
+	bash tests/service/dashboard/browser/run.sh
+
 validate-dicom: setup
 	bash tests/validators/run.sh
 
@@ -51,9 +55,23 @@ train: setup
 		--data $(DATA) --out training-runs/released --init $(INIT) \
 		--export training-runs/released/spinenode-2mm.safetensors
 
+train-refiner: setup
+	$(BIN)/python -m inference.training.fine --config inference/training/refiner.yaml \
+		--data $(DATA) --first $(INIT) --out training-runs/refiner --scenes-only
+	$(BIN)/python -m inference.training.fine --config inference/training/refiner.yaml \
+		--data $(DATA) --first $(INIT) --out training-runs/refiner \
+		--export training-runs/refiner/refiner.safetensors
+	$(BIN)/python -m inference.training.bundle --first $(INIT) \
+		--refiner training-runs/refiner/refiner.safetensors \
+		--out training-runs/refiner/spinenode.safetensors
+
 train-smoke: setup
 	$(BIN)/python -m inference.training --config inference/training/smoke.yaml \
 		--out training-runs/smoke
+	$(BIN)/python -m inference.training.fine --config inference/training/refiner_smoke.yaml \
+		--first $(INIT) --out training-runs/smoke-refiner --scenes-only
+	$(BIN)/python -m inference.training.fine --config inference/training/refiner_smoke.yaml \
+		--first $(INIT) --out training-runs/smoke-refiner
 
 wheel: setup
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
