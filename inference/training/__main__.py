@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from inference.training.bundle import first_part
 from inference.training.checkpoint import export_safetensors, initial_weights
 from inference.training.config import read_config
 from inference.training.errors import TrainingError
@@ -51,7 +52,7 @@ def _train(options: argparse.Namespace) -> None:
     torch.set_num_threads(config.threads)
     mix = source_mix(config, options.data, options.out / "sources")
     cases = tuple(labelled_case(name, options.data) for name in config.cases)
-    initial = initial_weights(options.init) if options.init is not None else None
+    initial = first_part(initial_weights(options.init)) if options.init is not None else None
     trainer = Trainer(config, initial)
     mixes = {"held_out": held_out_mix(config, options.out / "sources")}
     if set(mix.families) != {PHANTOM}:

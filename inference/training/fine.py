@@ -18,8 +18,9 @@ import numpy as np
 import torch
 
 from inference.networks import SpineUNet
+from inference.training.bundle import first_part
 from inference.training.checkpoint import export_safetensors, initial_weights, load_into
-from inference.training.errors import TrainingError
+from inference.training.errors import MissingTrainingData, TrainingError
 from inference.training.fine_config import FineConfig, read_fine_config
 from inference.training.fine_samples import random_sample
 from inference.training.fine_scenes import FineScene, make_scene
@@ -103,11 +104,16 @@ def _lessons(
     """Scenes in an order that depends on seed and step alone; unfit and absent ones are skipped."""
     for step in range(done, config.schedule.steps):
         rng = np.random.default_rng([config.seed, 7, step])
-        while True:
-            scene = _load(store, int(rng.integers(config.scenes)))
-            if scene is not None and scene.whole_vertebrae():
-                break
-        yield scene, rng
+        yield _fit_scene(config, store, rng), rng
+
+
+def _fit_scene(config: FineConfig, store: Path, rng: np.random.Generator) -> FineScene:
+    """A scene with a whole vertebra in it, drawn at random."""
+    for number in rng.permutation(config.scenes):
+        scene = _load(store, int(number))
+        if scene is not None and scene.whole_vertebrae():
+            return scene
+    raise MissingTrainingData(f"no scene with a whole vertebra in {store}: make scenes first")
 
 
 def _load(store: Path, number: int) -> FineScene | None:
@@ -132,7 +138,7 @@ def _store_scenes(
     store = options.out / "scenes"
     store.mkdir(parents=True, exist_ok=True)
     network = SpineUNet()
-    load_into(network, initial_weights(options.first))
+    load_into(network, first_part(initial_weights(options.first)))
     network.eval()
     for number in numbers:
         path = store / f"scene_{number}.npz"

@@ -1,6 +1,7 @@
 """The training loop: it learns, it resumes exactly, it keeps the best weights."""
 
 import dataclasses
+import hashlib
 import json
 import logging
 import subprocess
@@ -30,12 +31,14 @@ from inference.training.errors import (
     MissingTrainingData,
 )
 from inference.training.evaluation import agreement, combined_score, labelled_case
+from inference.training.fine_config import read_fine_config
 from inference.training.label_maps import source_from_levels
 from inference.training.losses import Targets, loss_terms
 from inference.training.patches import PatchDataset, SourceMix
 from inference.training.sources import source_mix
 from inference.training.train import BEST, METRICS, STATE, Examination, Run
 from inference.training.trainer import Trainer, learning_rate
+from inference.weights import RELEASED, load_networks, own_weights
 
 SHAPE = (16, 16, 32)
 
@@ -171,10 +174,12 @@ def test_shipped_configs_are_valid():
     import inference.training
 
     folder = Path(inference.training.__file__).parent
-    configs = sorted(folder.glob("*.yaml"))
-    assert {p.name for p in configs} == {"released.yaml", "smoke.yaml"}
+    first, second = ("released.yaml", "smoke.yaml"), ("refiner.yaml", "refiner_smoke.yaml")
+    assert {p.name for p in folder.glob("*.yaml")} == {*first, *second}
     assert read_config(folder / "smoke.yaml").sources == {"phantom": 1.0}
-    assert all(sum(read_config(p).sources.values()) > 0 for p in configs)
+    configs = [read_config(folder / name) for name in first]
+    configs += [read_fine_config(folder / name) for name in second]
+    assert all(sum(config.sources.values()) > 0 for config in configs)
 
 
 def test_a_missing_label_map_is_named(tmp_path):
@@ -251,3 +256,30 @@ def test_smoke_run_from_the_command_line(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     SpineUNet().load_state_dict(load_file(weights))
+
+
+@pytest.mark.slow
+def test_smoke_run_of_the_refiner_ends_in_weights_that_load(tmp_path):
+    """Scenes from the first network's answers, training, and one file of both networks."""
+    import inference.training
+
+    folder = Path(inference.training.__file__).parent
+    run = ["--config", folder / "refiner_smoke.yaml", "--first", RELEASED.path, "--out", tmp_path]
+    refiner, both = tmp_path / "refiner.safetensors", tmp_path / "both.safetensors"
+    bundle = ["--first", RELEASED.path, "--refiner", refiner, "--out", both]
+    for tool, arguments in (
+        ("fine", [*run, "--scenes-only"]),
+        ("fine", [*run, "--export", refiner]),
+        ("bundle", bundle),
+    ):
+        command = [sys.executable, "-m", f"inference.training.{tool}", *arguments]
+        done = subprocess.run(
+            [str(part) for part in command],
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+    digest = hashlib.sha256(both.read_bytes()).hexdigest()
+    assert load_networks(own_weights(both, digest, "smoke")).refiner is not None
