@@ -14,6 +14,7 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom.association import Association
 
 from node.errors import Permanent, Retryable
+from node.header import UID_TEXT
 from node.query import Answers, FoundInstance, FoundSeries, FoundStudy, StudyKeys
 from node.scu import LONG_WAIT, Negotiation, Patience, associated
 from node.settings import Destination
@@ -179,7 +180,7 @@ def _study(answer: Dataset) -> FoundStudy:
     if not isinstance(modalities, (MultiValue, list)):
         modalities = (modalities,) if modalities else ()
     return FoundStudy(
-        StudyInstanceUID=_required(answer, "StudyInstanceUID"),
+        StudyInstanceUID=_uid(answer, "StudyInstanceUID"),
         AccessionNumber=_text(answer, "AccessionNumber"),
         StudyDate=_text(answer, "StudyDate"),
         ModalitiesInStudy=tuple(str(modality) for modality in modalities),
@@ -192,7 +193,7 @@ def _series(study_instance_uid: str, answer: Dataset) -> FoundSeries:
     images = _text(answer, "NumberOfSeriesRelatedInstances")
     return FoundSeries(
         StudyInstanceUID=_text(answer, "StudyInstanceUID") or study_instance_uid,
-        SeriesInstanceUID=_required(answer, "SeriesInstanceUID"),
+        SeriesInstanceUID=_uid(answer, "SeriesInstanceUID"),
         Modality=_text(answer, "Modality"),
         SeriesDescription=_text(answer, "SeriesDescription"),
         SeriesNumber=_text(answer, "SeriesNumber"),
@@ -202,7 +203,7 @@ def _series(study_instance_uid: str, answer: Dataset) -> FoundSeries:
 
 
 def _instance(answer: Dataset) -> FoundInstance:
-    return FoundInstance(_required(answer, "SOPInstanceUID"), _text(answer, "SOPClassUID"))
+    return FoundInstance(_uid(answer, "SOPInstanceUID"), _text(answer, "SOPClassUID"))
 
 
 def _text(answer: Dataset, keyword: str) -> str:
@@ -210,8 +211,9 @@ def _text(answer: Dataset, keyword: str) -> str:
     return "" if value is None else str(value).strip("\0 ")
 
 
-def _required(answer: Dataset, keyword: str) -> str:
+def _uid(answer: Dataset, keyword: str) -> str:
+    """Return a UID that is safe to log and to ask for."""
     value = _text(answer, keyword)
-    if not value:
-        raise ValueError(f"{keyword} is missing")
+    if UID_TEXT.fullmatch(value) is None:
+        raise ValueError(f"{keyword} is missing or no UID")
     return value

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
-from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import build_role, evt
 from pynetdicom.dimse_primitives import C_STORE
@@ -19,7 +19,7 @@ from node.errors import (
 )
 from node.incoming import StoreRequest
 from node.retrieve import Progress, Retrieval, unwatched
-from node.retrieve_status import SubOperations, series_identifier
+from node.retrieve_status import SubOperations, retrieve_identifier
 from node.scu import Negotiation, Patience, associated
 from node.settings import Destination
 from node.sop_classes import CT_TRANSFER_SYNTAXES, RECEIVED_SOP_CLASSES
@@ -47,7 +47,11 @@ def get_contexts() -> list[tuple[str, list[Any]]]:
 
 
 def get_series(
-    peer: Destination, series: tuple[str, str], spool: Spool, progress: Progress = unwatched
+    peer: Destination,
+    series: tuple[str, str],
+    spool: Spool,
+    progress: Progress = unwatched,
+    only: Sequence[str] = (),
 ) -> Retrieval:
     """Fetch one series into a spool; each image is acknowledged once it is durable.
 
@@ -55,6 +59,8 @@ def get_series(
     ----------
     series
         StudyInstanceUID and SeriesInstanceUID.
+    only
+        SOPInstanceUIDs to fetch; empty fetches the whole series.
 
     Raises
     ------
@@ -74,7 +80,7 @@ def get_series(
         offered = {str(context.abstract_syntax) for context in association.accepted_contexts}
         if STUDY_ROOT_GET not in offered:
             raise Permanent(f"{peer.name} does not offer C-GET (Study Root)")
-        identifier: Dataset = series_identifier(*series)
+        identifier = retrieve_identifier(*series, only)
         for status, _ in association.send_c_get(identifier, STUDY_ROOT_GET):
             operations.answered(status)
     return operations.result()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from pydicom.dataset import Dataset
+from collections.abc import Sequence
+
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from node.errors import Permanent
 from node.retrieve import Progress, Retrieval, unwatched
-from node.retrieve_status import SubOperations, series_identifier
+from node.retrieve_status import SubOperations, retrieve_identifier
 from node.scu import Negotiation, Patience, associated
 from node.settings import Destination
 
@@ -22,6 +23,7 @@ def move_series(
     series: tuple[str, str],
     move_destination: str,
     progress: Progress = unwatched,
+    only: Sequence[str] = (),
 ) -> Retrieval:
     """Ask an archive to send one series to the AE title `move_destination`.
 
@@ -29,6 +31,8 @@ def move_series(
     ----------
     series
         StudyInstanceUID and SeriesInstanceUID.
+    only
+        SOPInstanceUIDs to send; empty sends the whole series.
 
     Raises
     ------
@@ -41,7 +45,7 @@ def move_series(
     with associated(peer, Negotiation(CONTEXTS, patience=PATIENCE)) as association:
         if not association.is_established:
             raise Permanent(f"{peer.name} does not offer C-MOVE (Study Root)")
-        identifier: Dataset = series_identifier(*series)
+        identifier = retrieve_identifier(*series, only)
         for status, _ in association.send_c_move(identifier, move_destination, STUDY_ROOT_MOVE):
             operations.answered(status)
     return operations.result()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydicom.dataset import Dataset
 
 from node.errors import Permanent, Retryable
@@ -15,12 +17,16 @@ MOVE_DESTINATION_UNKNOWN = 0xA801
 REFUSED_FOR_GOOD = (0x0124, 0x0122, 0xA900)
 
 
-def series_identifier(study_instance_uid: str, series_instance_uid: str) -> Dataset:
-    """Return the identifier that retrieves one series."""
+def retrieve_identifier(
+    study_instance_uid: str, series_instance_uid: str, sop_instance_uids: Sequence[str] = ()
+) -> Dataset:
+    """Return the identifier that retrieves one series, or only some instances of it."""
     identifier = Dataset()
-    identifier.QueryRetrieveLevel = "SERIES"
+    identifier.QueryRetrieveLevel = "IMAGE" if sop_instance_uids else "SERIES"
     identifier.StudyInstanceUID = study_instance_uid
     identifier.SeriesInstanceUID = series_instance_uid
+    if sop_instance_uids:
+        identifier.SOPInstanceUID = list(sop_instance_uids)
     return identifier
 
 
@@ -38,14 +44,15 @@ class SubOperations:
         self._to = to
         self._progress = progress
         self._last = Dataset()
+        self._announced = 0
 
     def answered(self, status: Dataset) -> None:
         """Take one answer; an empty one means that there was none."""
         self._last = status
         if status.get("Status") in PENDING:
             done = self._arrived(status) + _count(status, "NumberOfFailedSuboperations")
-            remaining = _count(status, "NumberOfRemainingSuboperations")
-            self._progress(self._arrived(status), done + remaining)
+            self._announced = done + _count(status, "NumberOfRemainingSuboperations")
+            self._progress(self._arrived(status), self._announced)
 
     def result(self) -> Retrieval:
         """Return the counts of the final answer.
@@ -59,6 +66,9 @@ class SubOperations:
         if status is None or status in PENDING:
             raise Retryable(f"{self._name} ended the association during a retrieval")
         arrived = self._arrived(self._last)
+        if status == SUCCESS and "NumberOfCompletedSuboperations" not in self._last:
+            # Success means that every sub-operation succeeded; the count in it is optional.
+            arrived = self._announced
         failed = _count(self._last, "NumberOfFailedSuboperations")
         if status in (SUCCESS, SOME_FAILED):
             comment = f"{self._name} could not send {failed} images" if failed else ""

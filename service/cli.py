@@ -8,7 +8,18 @@ import traceback
 import typer
 from typer.exceptions import TyperException
 
-from service.commands import analyze, cohort, demo, evaluate, install, jobs, phantom, serve, status
+from service.commands import (
+    analyze,
+    cohort,
+    demo,
+    evaluate,
+    fetch,
+    install,
+    jobs,
+    phantom,
+    serve,
+    status,
+)
 from service.exits import describe
 
 app = typer.Typer(
@@ -20,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (serve, analyze, demo, phantom, jobs, status, evaluate, cohort, install):
+for module in (serve, analyze, fetch, demo, phantom, jobs, status, evaluate, cohort, install):
     module.register(app)
 
 

@@ -20,3 +20,20 @@ def jobs_folder(config: Config) -> Path:
 def ledger_file(config: Config) -> Path:
     """What each destination has received."""
     return config.node.spool / "deliveries.sqlite"
+
+
+def fetch_folder(config: Config) -> Path:
+    """What `spinenode fetch` keeps: its ledger, and images on their way to the node."""
+    return config.node.spool / "fetch"
+
+
+def fetch_ledger_file(config: Config) -> Path:
+    """Which series were asked for, and which are fetched."""
+    return fetch_folder(config) / "ledger.sqlite"
+
+
+def offline_config(config: Config, out: Path) -> Config:
+    """The configuration with its working files under `out`, and a queue of nobody else."""
+    node = config.node.model_copy(update={"spool": out / "work"})
+    service = config.service.model_copy(update={"database": ""})
+    return config.model_copy(update={"node": node, "service": service})

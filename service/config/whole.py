@@ -44,14 +44,18 @@ class Config(BaseSettings):
         if not series.expected_count_query:
             return self
         name = series.expected_count_source
-        known = [entry.name for entry in (*self.sources, *self.destinations)]
         if not name and not self.sources:
             raise ValueError("node.series.expected_count_query needs an archive in sources")
-        if name and name not in known:
+        if name and name not in [entry.name for entry in self.archives]:
             raise ValueError(
                 f"node.series.expected_count_source: no source or destination is named {name!r}"
             )
         return self
+
+    @property
+    def archives(self) -> tuple[SourceConfig | DestinationConfig, ...]:
+        """Who can be asked by name: sources, then destinations."""
+        return (*self.sources, *self.destinations)
 
     @property
     def database_url(self) -> str:

@@ -1,0 +1,80 @@
+"""The analysis of fetched series without a running node: its own road, run here one by one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from node import ReceivedSeries
+from service.config import Config
+from service.fetch.local_queue import LocalQueue
+from service.intake import Intake
+from service.layout import jobs_folder
+from service.metrics import Metrics
+from service.runner import JobRunner
+from service.series_register import SeriesRegister, register_location
+from service.steps import STEPS
+from service.toolbox import Toolbox
+from service.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a job ended: the status of its findings, and the reasons where it has any."""
+
+    status: str
+    reason: str = ""
+
+
+class Bench:
+    """Analyses whole series, by the same rules as the node.
+
+    Parameters
+    ----------
+    config
+        Of `offline_config`.
+    """
+
+    def __init__(self, config: Config, results: Path) -> None:
+        toolbox = Toolbox(config)
+        metrics = Metrics(dict, config.node.spool)
+        self.register = SeriesRegister(register_location(config.database_url))
+        self.queue = LocalQueue(results)
+        self._intake = Intake(toolbox, self.queue, self.register, metrics)
+        self._runner = JobRunner(toolbox, metrics)
+        self._jobs = jobs_folder(config)
+
+    def enter(self, series: ReceivedSeries) -> None:
+        """Take a whole series; `decide` says when its study is."""
+        self._intake.series_complete(series)
+
+    def decide(self, study_instance_uid: str) -> tuple[str, ...]:
+        """Choose among the series of a study; return the jobs to run."""
+        self._intake.desk.decide(study_instance_uid)
+        return self.queue.take()
+
+    def run(self, job_id: str) -> None:
+        """Analyse; the results appear as a whole."""
+        for step in STEPS:
+            self._runner.run_step(job_id, step)
+        self._runner.finish(job_id)
+        workspace = Workspace(self._jobs / job_id)
+        target = self.queue.folder_of(job_id)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        workspace.results.rename(target)
+        shutil.rmtree(workspace.folder, ignore_errors=True)
+
+    def ending_of(self, job_id: str) -> Ending | None:
+        """How a job ended; None without results."""
+        folder = self.queue.folder_of(job_id)
+        if not folder.is_dir():
+            return None
+        findings = json.loads((folder / "findings.json").read_bytes())
+        reasons = [f"{each['code']}: {each['text']}" for each in findings["reasons"]]
+        return Ending(findings["status"], "; ".join(reasons))
+
+    def close(self) -> None:
+        """Close the register."""
+        self.register.close()
