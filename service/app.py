@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import sqlite3
 import threading
 import time
 from contextlib import suppress
@@ -11,18 +12,24 @@ from contextlib import suppress
 from sqlalchemy.exc import SQLAlchemyError
 
 import texture
-from node import NodeServer, Spool
+from node import NodeError, NodeServer, Spool
+from service.audit import PageAuditor, make_recorder
 from service.config import Config
 from service.dashboard.board import Board
 from service.dashboard.pages import dashboard_app
 from service.dashboard.sources import DashboardSources
 from service.dashboard.workers import signs_of_life
 from service.delivery import Deliverer, backoff_seconds
+from service.delivery_watch import DeliveryWatch
 from service.destinations import listener_settings, series_settings, spool_settings
+from service.disk_gate import DiskGate
+from service.errors import ServiceError
 from service.intake import Intake
 from service.jobs import Jobs
 from service.layout import jobs_folder
 from service.metrics import Metrics
+from service.monitoring.gauges import watch_node, watch_queue, watch_workers
+from service.notifications import Notifier, TroubleWatch, final_trouble, lasting_trouble
 from service.observers import NodeWatcher
 from service.queue import JobQueue, Steps
 from service.retention import Retention
@@ -54,13 +61,18 @@ class Worker:
         self.jobs = Jobs(config.database_url, jobs_folder(config))
         self.metrics = Metrics(self.jobs.counts, config.node.spool)
         self.runner = JobRunner(self.toolbox, self.metrics)
-        self.deliverer = Deliverer(config, self.metrics)
+        self.recorder = make_recorder(config, self.metrics.audited)
+        self.deliverer = Deliverer(config, self.metrics, self.recorder)
+        self.notifier = Notifier(config, self.deliverer, self.metrics.notified)
+        self.disk = DiskGate(config.node.spool)
+        self.deliveries = DeliveryWatch(self.notifier.deliver)
+        self.metrics.watch_deliveries(self.deliverer.counts)
         steps = Steps(
             analysis_steps=STEPS,
-            run_step=self.runner.run_step,
-            finish=self.runner.finish,
-            destinations=self.deliverer.destinations,
-            deliver=self.deliverer.deliver,
+            run_step=self.disk.patient(self.runner.run_step),
+            finish=self.disk.patient(self.runner.finish),
+            destinations=self.notifier.destinations,
+            deliver=self.disk.patient(self.deliveries.deliver),
             backoff_seconds=backoff_seconds,
         )
         self.queue = JobQueue(config.database_url, steps, config.service.workers, name)
@@ -71,10 +83,13 @@ class Worker:
         _ = self.toolbox.segmenter, self.toolbox.texture_settings
         texture.warm_up()
         self.queue.start()
+        self.recorder.started()
 
     def stop(self) -> None:
         """Let running steps end; what does not end in time resumes at the next start."""
+        self.disk.stop()
         self.queue.stop(_DRAIN_SECONDS)
+        self.recorder.stopped()
         self.deliverer.close()
         self.jobs.close()
 
@@ -85,16 +100,19 @@ class Worker:
 
     def problems(self) -> dict[str, str]:
         """What is wrong now, by component."""
+        return {**self._database_problems(), **self.disk.problems()}
+
+    def stalled(self) -> dict[str, str]:
+        """What does not answer: the database, or whoever takes work from the queue."""
+        stalled = self.queue.stalled() or self.runner.stalled()
+        return {**self._database_problems(), **({"worker": stalled} if stalled else {})}
+
+    def _database_problems(self) -> dict[str, str]:
         try:
             self.jobs.counts()
         except SQLAlchemyError as error:
             return {"database": f"cannot be reached: {type(error).__name__}"}
         return {}
-
-    def stalled(self) -> dict[str, str]:
-        """What does not answer: the database, or whoever takes work from the queue."""
-        stalled = self.queue.stalled() or self.runner.stalled()
-        return {**self.problems(), **({"worker": stalled} if stalled else {})}
 
     def summary(self) -> str:
         """Jobs by state."""
@@ -124,7 +142,7 @@ class Service:
             self.spool,
             series_settings(config),
             self.intake.series_complete,
-            NodeWatcher(self.worker.metrics),
+            NodeWatcher(self.worker.metrics, self.worker.recorder),
             self.worker.deliverer.commitments.settle,
         )
         self.board = Board(config.database_url)
@@ -134,11 +152,21 @@ class Service:
             jobs=self.worker.jobs,
             board=self.board,
             problems=self.problems,
+            notices=self.worker.deliveries.notices,
             exposition=self.worker.metrics.exposition,
             node_status=self.node.status,
             left_out=self.register.left_out,
             waiting=self.register.waiting,
             workers=self.signs_of_life,
+            auditor=PageAuditor(self.worker.recorder, jobs_folder(config)),
+        )
+        self._watch_for_metrics()
+        self.trouble = TroubleWatch(
+            config,
+            self.worker.notifier.channels,
+            lambda: lasting_trouble(self._everything_wrong, self.signs_of_life),
+            lambda: final_trouble(self.board),
+            self.worker.metrics.notified,
         )
         self.web = WebServer(dashboard_app(sources), config.service.dashboard)
         self._stopping = threading.Event()
@@ -151,12 +179,14 @@ class Service:
         self.intake.start()
         self.node.start()
         threading.Thread(target=self._keep_house, name="retention", daemon=True).start()
+        self.trouble.start()
         log.info("listening", extra={"port": self.node.port, "dashboard": self.web.port})
 
     def stop(self) -> None:
         """Stop accepting, drain, stop."""
         started = time.monotonic()
         self._stopping.set()
+        self.trouble.stop()
         self.node.stop()
         self.intake.stop()
         self.worker.stop()
@@ -192,7 +222,7 @@ class Service:
         status = self.node.status()
         if not status.listening:
             problems["listener"] = "not listening"
-        if not status.has_room:
+        if not status.has_room and "disk" not in problems:
             problems["disk"] = (
                 f"{status.free_bytes / 1024**3:.1f} GiB free, below node.min_free_gib: "
                 "new images are refused until there is room"
@@ -203,7 +233,21 @@ class Service:
             problems["dashboard"] = "not running"
         return problems
 
+    def _watch_for_metrics(self) -> None:
+        metrics = self.worker.metrics
+        metrics.watch_problems(self._everything_wrong)
+        watch_node(metrics, self.config, self.node.status)
+        watch_workers(metrics, self.signs_of_life)
+        watch_queue(metrics, self.board)
+
+    def _everything_wrong(self) -> dict[str, str]:
+        return {**self.problems(), **self.worker.deliveries.notices()}
+
     def _keep_house(self) -> None:
         while not self._stopping.wait(_RETENTION_INTERVAL_SECONDS):
-            self._retention.purge()
-            self.worker.deliverer.chase_commitments()
+            try:
+                self._retention.purge()
+                self.worker.deliverer.chase_commitments()
+            except (OSError, SQLAlchemyError, sqlite3.Error, NodeError, ServiceError) as error:
+                # A full disk or a database that is away: what is due now is due in an hour too.
+                log.error("house-keeping failed", extra={"problem": type(error).__name__})

@@ -22,6 +22,7 @@ from node import (
     request_commitment,
     send,
 )
+from service.audit import SILENT, Recorder, Transfer
 from service.config import Config, DestinationConfig
 from service.destinations import node_destination
 from service.errors import RetryableError, ServiceError
@@ -75,11 +76,16 @@ class _Entering:
 class Deliverer:
     """Sends the objects of a job, guided by the durable ledger."""
 
-    def __init__(self, config: Config, metrics: Metrics) -> None:
+    def __init__(self, config: Config, metrics: Metrics, recorder: Recorder = SILENT) -> None:
+        self._recorder = recorder
         self._config = config
         self._metrics = metrics
         self._ledger = DeliveryLedger(ledger_file(config))
         self.commitments = CommitmentLedger(ledger_file(config))
+
+    def counts(self) -> dict[tuple[str, DeliveryState], int]:
+        """Number of result objects by destination and state."""
+        return self._ledger.counts()
 
     def close(self) -> None:
         """Release the ledger."""
@@ -118,6 +124,8 @@ class Deliverer:
         if not missing:
             return "everything had arrived before"
         self._ledger.retry(name, [each.SOPInstanceUID for each in missing])
+        request = Workspace(jobs_folder(self._config) / job_id).request()
+        transfer = Transfer(self._recorder, request, destination, missing)
         try:
             results = send(
                 [each.path for each in missing],
@@ -125,8 +133,10 @@ class Deliverer:
                 _Entering(self._ledger, self._metrics),
             )
         except NodeError as error:
+            transfer.failed()
             self._metrics.deliveries.labels(name, "unreachable").inc()
             raise RetryableError(str(error)) from error
+        transfer.ended(results)
         outcome = _judge(results, len(objects) - len(missing))
         self._ask_for_commitment(destination)
         return outcome

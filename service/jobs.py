@@ -21,6 +21,7 @@ from service.job_views import (
     step_views,
     time_text,
 )
+from service.priority import ROUTINE_PRIORITY
 from service.queue import (
     ANALYSIS_QUEUE,
     ANALYSIS_WORKFLOW,
@@ -31,7 +32,6 @@ from service.queue import (
     dbos_url,
     delivery_id,
 )
-from service.priority import ROUTINE_PRIORITY
 from service.request import read_request
 
 
@@ -52,7 +52,9 @@ class Jobs:
             if database_url.startswith("sqlite:///"):
                 file = Path(database_url.removeprefix("sqlite:///"))
                 file.parent.mkdir(parents=True, exist_ok=True)
-            self._client = DBOSClient(system_database_url=dbos_url(database_url))
+            self._client = DBOSClient(
+                system_database_url=dbos_url(database_url), retry_connection_errors=False
+            )
             self._client.check_connection()
         except (SQLAlchemyError, OSError) as error:
             raise ServiceError(f"database: cannot be reached: {type(error).__name__}") from error

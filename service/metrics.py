@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
+
+from node import DeliveryState
+from service.asked_metrics import AskedGauge, Values
+from service.monitoring.drift import Drift
 
 _STEP_BUCKETS = (0.1, 0.3, 1, 3, 10, 30, 60, 120, 300, 900, 3600)
 
@@ -81,32 +83,68 @@ class Metrics:
             ["grade"],
             registry=self.registry,
         )
+        self.audit = Counter(
+            "spinenode_audit_messages_total",
+            "Audit messages, by where they go and what became of them",
+            ["sink", "outcome"],
+            registry=self.registry,
+        )
+        self.notifications = Counter(
+            "spinenode_notifications_total",
+            "Notifications, by channel and outcome",
+            ["channel", "outcome"],
+            registry=self.registry,
+        )
+        self.drift = Drift(self.registry)
         self.up = Gauge("spinenode_up", "1 while the service runs", registry=self.registry)
         self.up.set(1)
-        self.registry.register(_StateCollector(job_counts, spool))
+        self.ask(
+            "spinenode_jobs",
+            "Jobs by state",
+            ("state",),
+            lambda: {(state,): count for state, count in job_counts().items()},
+        )
+        self.ask(
+            "spinenode_spool_free_bytes",
+            "Free bytes where the spool lies",
+            (),
+            lambda: {(): shutil.disk_usage(spool).free},
+        )
+
+    def watch_deliveries(
+        self, counts: Callable[[], Mapping[tuple[str, DeliveryState], int]]
+    ) -> None:
+        """Show how many result objects stand in which state at which destination."""
+        self.ask(
+            "spinenode_delivery_objects",
+            "Result objects by destination and state of their delivery",
+            ("destination", "state"),
+            lambda: {(name, state.value): n for (name, state), n in counts().items()},
+        )
+
+    def watch_problems(self, problems: Callable[[], Mapping[str, str]]) -> None:
+        """Show what is wrong now, by component."""
+        self.ask(
+            "spinenode_problem",
+            "1 for each component that somebody should look at",
+            ("component",),
+            lambda: {(component,): 1.0 for component in problems()},
+        )
+
+    def ask(
+        self, name: str, meaning: str, labels: tuple[str, ...], ask: Callable[[], Values]
+    ) -> None:
+        """Show values that are read at each scrape."""
+        self.registry.register(AskedGauge(name, meaning, labels, ask))
+
+    def audited(self, sink: str, outcome: str) -> None:
+        """Count an audit message."""
+        self.audit.labels(sink, outcome).inc()
+
+    def notified(self, channel: str, outcome: str) -> None:
+        """Count a notification."""
+        self.notifications.labels(channel, outcome).inc()
 
     def exposition(self) -> bytes:
         """Text format of a scrape."""
         return generate_latest(self.registry)
-
-
-class _StateCollector(Collector):
-    """Values read at scrape time."""
-
-    def __init__(self, job_counts: Callable[[], Mapping[str, int]], spool: Path) -> None:
-        self._job_counts = job_counts
-        self._spool = spool
-
-    def describe(self) -> list[GaugeMetricFamily]:
-        """Nothing in advance: the values are only known at a scrape."""
-        return []
-
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Read jobs by state and the free disk."""
-        jobs = GaugeMetricFamily("spinenode_jobs", "Jobs by state", labels=["state"])
-        for state, count in self._job_counts().items():
-            jobs.add_metric([state], count)
-        yield jobs
-        free = GaugeMetricFamily("spinenode_spool_free_bytes", "Free bytes where the spool lies")
-        free.add_metric([], shutil.disk_usage(self._spool).free)
-        yield free

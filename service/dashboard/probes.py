@@ -22,11 +22,13 @@ class Probes:
         return JSONResponse({"status": "live"})
 
     async def ready(self, request: Request) -> Response:
-        """200, or 503 with what is wrong."""
+        """200, or 503 with what is wrong; archives that take nothing are named in either."""
         del request
         problems = await problems_now(self._sources)
         status = "not ready" if problems else "ready"
-        content = {"status": status, "reasons": problems, "notices": self._sources.notices()}
+        content: dict[str, object] = {"status": status, "reasons": problems}
+        if notices := self._sources.notices():
+            content["notices"] = notices
         return JSONResponse(content, status_code=503 if problems else 200)
 
     async def metrics(self, request: Request) -> Response:

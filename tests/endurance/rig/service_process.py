@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
 
@@ -20,6 +20,8 @@ from node import Destination
 from service.jobs import Jobs
 
 PATIENCE_SECONDS = 240.0
+RIG = Path(__file__).parents[1]
+PYTHONPATH = f"{RIG.parents[1]}:{RIG}"
 
 
 def wait_for(condition: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS) -> Any:
@@ -43,6 +45,13 @@ class Installation:
     """One configuration with its spool and database; `serve` and `worker` processes share it.
 
     `overrides` are merged into the sections of the configuration.
+
+    Attributes
+    ----------
+    program
+        What `python -m` runs; `rig.hurried_service` with a speed shortens every pause.
+    environment
+        Variables of the processes, beside those of this one.
     """
 
     def __init__(
@@ -54,6 +63,8 @@ class Installation:
         spool: Path | None = None,
     ) -> None:
         self.folder = folder
+        self.program: tuple[str, ...] = ("service",)
+        self.environment: dict[str, str] = {}
         self.spool = spool or folder / "spool"
         self.port, self.dashboard_port = free_port(), free_port()
         self.config = folder / "config.yaml"
@@ -78,7 +89,12 @@ class Installation:
 
     @property
     def node(self) -> Destination:
-        return Destination("node", "SPINENODE", "127.0.0.1", self.port, calling_ae_title="CT")
+        return self.through(self.port)
+
+    @staticmethod
+    def through(port: int) -> Destination:
+        """The node, reached by another port than its own."""
+        return Destination("node", "SPINENODE", "127.0.0.1", port, calling_ae_title="CT")
 
     @property
     def jobs_folder(self) -> Path:
@@ -127,15 +143,29 @@ class ServiceProcess:
 
     def launch(self) -> None:
         """Start without waiting."""
-        command = [sys.executable, "-m", "service", *self.arguments]
+        installation = self.installation
+        command = [sys.executable, "-m", *installation.program, *self.arguments]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, "--config", str(self.installation.config)],
+                [*command, "--config", str(installation.config)],
                 stdout=log,
                 stderr=log,
-                cwd=self.installation.folder,
-                env={**os.environ, "OMP_NUM_THREADS": "1"},
+                cwd=installation.folder,
+                env={
+                    **os.environ,
+                    "OMP_NUM_THREADS": "1",
+                    "PYTHONPATH": PYTHONPATH,
+                    **installation.environment,
+                },
             )
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.is_alive():
+            self.kill()
 
     def start(self) -> None:
         """Start, and wait until the dashboard answers that all is well."""
