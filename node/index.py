@@ -130,6 +130,14 @@ class SpoolIndex:
         query = "SELECT series_key FROM series WHERE revision > handed_revision AND purging=0"
         return tuple(row[0] for row in self._database.rows(query))
 
+    def is_arriving(self, study_instance_uid: str) -> bool:
+        """Return whether a study has instances that no consumer has taken yet."""
+        query = (
+            "SELECT 1 FROM series WHERE study_instance_uid=? AND revision > handed_revision"
+            " AND purging=0 LIMIT 1"
+        )
+        return bool(self._database.rows(query, (study_instance_uid,)))
+
     def record(self, key: str) -> SeriesRecord | None:
         """Return the series as it stands, or None if it is unknown."""
         with self._database.transaction() as db:

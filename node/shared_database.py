@@ -161,4 +161,5 @@ class _Statements:
 
 def _placeholders(query: str) -> LiteralString:
     # The statements are constants of this program; only their values come from outside.
-    return cast("LiteralString", query.replace("?", "%s"))
+    spelt: Any = query.replace("?", "%s")
+    return cast("LiteralString", spelt)

@@ -110,7 +110,9 @@ def _demo_config(config: Config, spool: Path, archive_port: int) -> Config:
     destination = DestinationConfig(
         name="archive", ae_title=_ARCHIVE_AE, host=_LOOPBACK, port=archive_port
     )
-    rules = config.rules.model_copy(update={"min_instances": 1})
+    rules = config.rules.model_copy(
+        update={"min_instances": 1, "study_quiet_seconds": _QUIET_SECONDS}
+    )
     return config.model_copy(
         update={
             "node": node,

@@ -1,67 +1,144 @@
-"""From a complete series to a job, or to the logged reason why there is none."""
+"""From a complete series to a job, or to the kept reason why there is none.
+
+The rules come first (`service.rules`). What they admit waits for the other series of its study
+(`service.study_desk`), because of several that show the same thing only the best is analysed.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
-
-import pydicom
-from pydicom.errors import InvalidDicomError
 
 from node import ReceivedSeries
-from service.config import Config, RulesConfig
+from service.config import Config
 from service.layout import jobs_folder
-from service.queue import JobQueue
+from service.metrics import Metrics
 from service.request import Request
+from service.rules import LeftOut, reason_to_leave_out, urgency
+from service.series_facts import read_facts
+from service.series_register import RegisteredSeries, SeriesRegister, SeriesState
+from service.study_desk import StudyDesk
+from service.submission import Submission, Submits
 from service.toolbox import Toolbox
 from service.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
 _JOB_ID_LENGTH = 16
-_RULE_ELEMENTS = ["SeriesDescription", "SliceThickness"]
+
+
+def _nothing_arriving(study_instance_uid: str) -> bool:
+    del study_instance_uid
+    return False
 
 
 class Intake:
-    """Turns complete series into jobs; submitting the same instances again changes nothing."""
+    """Turns complete series into jobs; submitting the same instances again changes nothing.
 
-    def __init__(self, toolbox: Toolbox, queue: JobQueue) -> None:
+    Parameters
+    ----------
+    still_arriving
+        Whether a study, by its UID, has series that are not complete yet.
+    """
+
+    def __init__(
+        self,
+        toolbox: Toolbox,
+        queue: Submits,
+        register: SeriesRegister,
+        metrics: Metrics,
+        still_arriving: Callable[[str], bool] = _nothing_arriving,
+    ) -> None:
         self._toolbox = toolbox
-        self._queue = queue
+        self._register = register
+        self._metrics = metrics
         self._rules = toolbox.config.rules
+        self.submission = Submission(jobs_folder(toolbox.config), queue, register)
+        self.desk = StudyDesk(register, self.submission, self._rules, still_arriving, self._count)
+
+    def start(self) -> None:
+        """Take up the studies that waited when the service stopped."""
+        self.desk.start()
+
+    def stop(self) -> None:
+        """Decide nothing more; what waits is decided after the next start."""
+        self.desk.stop()
 
     def follow(self, config: Config) -> None:
         """Decide by the rules of this configuration from now on."""
         self._rules = config.rules
+        self.desk.follow(config.rules)
 
     def series_complete(self, series: ReceivedSeries) -> None:
-        """Queue a series, unless the rules leave it out."""
-        config = self._toolbox.config
-        facts = {
-            "series": series.SeriesInstanceUID,
-            "images": len(series.files),
-            "complete_by": series.reason,
-        }
-        left_out = reason_to_leave_out(series, self._rules)
-        if left_out:
-            log.info("series left out", extra={**facts, "reason": left_out})
+        """Enter a series; it becomes a job now, with its study, or never."""
+        facts = read_facts(file.path for file in series.files)
+        facts = replace(facts, priority=urgency(facts, self._rules, series.calling_ae_title))
+        entry = RegisteredSeries(
+            SeriesInstanceUID=series.SeriesInstanceUID,
+            StudyInstanceUID=series.StudyInstanceUID,
+            job_id=self._job_id(series),
+            state=SeriesState.WAITING,
+            calling_ae_title=series.calling_ae_title,
+            facts=facts,
+        )
+        left_out = reason_to_leave_out(facts, self._rules)
+        if left_out is not None:
+            self._leave_out(entry, left_out, series)
             return
-        job_id = self._job_id(series)
-        workspace = Workspace(jobs_folder(config) / job_id)
-        if not workspace.has_request():
-            workspace.put_request(
-                Request(
-                    job_id=job_id,
-                    files=tuple(file.path.absolute() for file in series.files),
-                    created=datetime.now(UTC).isoformat(timespec="seconds"),
-                    StudyInstanceUID=series.StudyInstanceUID,
-                    SeriesInstanceUID=series.SeriesInstanceUID,
-                )
+        self._put_request(series, entry)
+        known = self._register.find(series.SeriesInstanceUID)
+        if known is not None and known.job_id == entry.job_id and known.state is SeriesState.CHOSEN:
+            self.submission.submit(known)
+            return
+        self._register.enter(entry)
+        self.desk.entered(entry)
+        log.info(
+            "series received",
+            extra={
+                "series": entry.SeriesInstanceUID,
+                "images": len(series.files),
+                "complete_by": series.reason,
+                "job": entry.job_id,
+            },
+        )
+
+    def _leave_out(self, entry: RegisteredSeries, why: LeftOut, series: ReceivedSeries) -> None:
+        self._register.enter(
+            replace(entry, state=SeriesState.LEFT_OUT, rule=why.rule, reason=why.text)
+        )
+        self._count(why.rule)
+        log.info(
+            "series left out",
+            extra={
+                "series": entry.SeriesInstanceUID,
+                "images": len(series.files),
+                "complete_by": series.reason,
+                "rule": why.rule,
+                "reason": why.text,
+            },
+        )
+
+    def _count(self, rule: str) -> None:
+        self._metrics.series_left_out.labels(rule).inc()
+
+    def _put_request(self, series: ReceivedSeries, entry: RegisteredSeries) -> None:
+        """Keep what is to be analysed; the first time counts."""
+        workspace = Workspace(jobs_folder(self._toolbox.config) / entry.job_id)
+        if workspace.has_request():
+            return
+        workspace.put_request(
+            Request(
+                job_id=entry.job_id,
+                files=tuple(file.path.absolute() for file in series.files),
+                created=datetime.now(UTC).isoformat(timespec="seconds"),
+                StudyInstanceUID=series.StudyInstanceUID,
+                SeriesInstanceUID=series.SeriesInstanceUID,
+                priority=entry.facts.priority,
             )
-        self._queue.submit(job_id)
-        log.info("series queued", extra={**facts, "job": job_id})
+        )
 
     def _job_id(self, series: ReceivedSeries) -> str:
         identity = "\n".join(
@@ -72,39 +149,3 @@ class Intake:
             )
         )
         return hashlib.sha256(identity.encode()).hexdigest()[:_JOB_ID_LENGTH]
-
-
-def reason_to_leave_out(series: ReceivedSeries, rules: RulesConfig) -> str:
-    """Say why the rules leave a series out; empty when they do not."""
-    if len(series.files) < rules.min_instances and not _is_multiframe(series.files[0].path):
-        return f"{len(series.files)} images, rules.min_instances is {rules.min_instances}"
-    header = _header(series.files[0].path)
-    description = str(header.get("SeriesDescription", "")).casefold()
-    for fragment in rules.exclude_description:
-        if fragment.casefold() in description:
-            return f"rules.exclude_description {fragment!r}"
-    if rules.include_description and not any(
-        fragment.casefold() in description for fragment in rules.include_description
-    ):
-        return "no fragment of rules.include_description in the description"
-    thickness = header.get("SliceThickness")
-    limit = rules.max_slice_thickness_mm
-    if limit is not None and thickness is not None and float(thickness) > limit:
-        return f"SliceThickness {float(thickness):g} mm, rules.max_slice_thickness_mm is {limit:g}"
-    return ""
-
-
-def _is_multiframe(path: Path) -> bool:
-    return "NumberOfFrames" in _header(path)
-
-
-def _header(path: Path) -> pydicom.Dataset:
-    try:
-        return pydicom.dcmread(
-            path,
-            stop_before_pixels=True,
-            specific_tags=[*_RULE_ELEMENTS, "NumberOfFrames"],
-        )
-    except (InvalidDicomError, OSError, ValueError):
-        # The geometry gate reads the file again and says what is wrong with it.
-        return pydicom.Dataset()

@@ -167,6 +167,20 @@ class JobQueue:
         with SetWorkflowID(job_id), SetEnqueueOptions(priority=priority):
             self._analysis.enqueue(self._analyse, job_id)
 
+    def withdraw(self, job_id: str) -> bool:
+        """Take back a job that no worker has taken yet; whether it was so.
+
+        As if it had never been submitted: it may be submitted again.
+        """
+        waiting = DBOS.list_workflows(
+            name=ANALYSIS_WORKFLOW, workflow_id_prefix=job_id, status=["ENQUEUED", "DELAYED"]
+        )
+        ids = [w.workflow_id for w in waiting if base_job_id(w.workflow_id) == job_id]
+        for workflow_id in ids:
+            DBOS.cancel_workflow(workflow_id)
+            DBOS.delete_workflow(workflow_id)
+        return bool(ids)
+
     def _analyse_series(self, workflow_job_id: str) -> str:
         job_id = base_job_id(workflow_job_id)
         for step in self._steps.analysis_steps:

@@ -10,6 +10,8 @@ from typing import BinaryIO
 
 from pydantic import TypeAdapter
 
+from service.priority import ROUTINE_PRIORITY
+
 REQUEST_FILE = "request.json"
 
 
@@ -25,6 +27,12 @@ class Request:
         ISO 8601 time of the request; results carry it, so that a re-run writes the same bytes.
     mask
         A label map in VerSe labels that replaces the network, or None.
+    priority
+        Smaller numbers go first (`service.priority`).
+    choice
+        Why this series of its study was chosen before others; empty where there was no other.
+    supersedes
+        Earlier jobs of the same series, the latest first.
     """
 
     job_id: str
@@ -33,6 +41,9 @@ class Request:
     mask: Path | None = None
     StudyInstanceUID: str | None = None
     SeriesInstanceUID: str | None = None
+    priority: int = ROUTINE_PRIORITY
+    choice: str = ""
+    supersedes: tuple[str, ...] = ()
 
 
 _REQUEST = TypeAdapter(Request)

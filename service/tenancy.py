@@ -163,10 +163,16 @@ class SharedQueue(OwnQueue):
             pending = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
             gone = {w.executor_id for w in pending if w.executor_id} - self._lease.alive()
             for name in sorted(gone):
-                if self._lease.take_over(name, partial(DBOS._recover_pending_workflows, [name])):
+                if self._lease.take_over(name, partial(_queue_again, name)):
                     log.warning(
                         "took over the jobs of a worker that is gone",
                         extra={"worker": name, "jobs": sum(w.executor_id == name for w in pending)},
                     )
         except SQLAlchemyError as error:
             log.error("cannot look for jobs left behind", extra={"problem": type(error).__name__})
+
+
+def _queue_again(executor: str) -> None:
+    # Not public, and the only call that also counts towards MAX_RECOVERIES: `resume_workflow`
+    # would let a job that takes its worker down wander from worker to worker for ever.
+    DBOS._recover_pending_workflows([executor])

@@ -48,6 +48,7 @@ _TEXTURE = TypeAdapter(TextureReport)
 _NOTICES = TypeAdapter(tuple[Notice, ...])
 _WRITTEN = TypeAdapter(tuple[WrittenObject, ...])
 _TIMINGS = TypeAdapter(dict[str, float])
+_TEXT = TypeAdapter(str)
 
 
 class Workspace:
@@ -163,6 +164,34 @@ class Workspace:
         write(fresh)
         shutil.rmtree(self.results, ignore_errors=True)
         fresh.rename(self.results)
+
+    def put_superseded(self, job_id: str) -> None:
+        """Note which later job of the same series replaces this one."""
+        self._put("superseded.json", _TEXT.dump_json(job_id))
+
+    def superseded_by(self) -> str:
+        """The later job that replaces this one, or an empty text."""
+        return self._text("superseded.json")
+
+    def put_withheld(self, reason: str) -> None:
+        """Note why the results are kept here and not sent."""
+        self._put("withheld.json", _TEXT.dump_json(reason))
+
+    def withheld(self) -> str:
+        """Why the results are not sent, or an empty text."""
+        return self._text("withheld.json")
+
+    def put_delivery_note(self, destination: str, note: str) -> None:
+        """Note what is to be said about the delivery to one destination."""
+        self._put(f"delivery-{destination}.json", _TEXT.dump_json(note))
+
+    def delivery_note(self, destination: str) -> str:
+        """What is to be said about the delivery to one destination, or an empty text."""
+        return self._text(f"delivery-{destination}.json")
+
+    def _text(self, name: str) -> str:
+        path = self.folder / name
+        return _TEXT.validate_json(path.read_bytes()) if path.is_file() else ""
 
     def drop_masks(self) -> None:
         """Free the disk of what only the steps before `send` need."""

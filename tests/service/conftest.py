@@ -83,7 +83,7 @@ class RunningService:
                     },
                     "service": {"dashboard": {"port": self.dashboard_port}},
                     "destinations": destinations,
-                    "rules": {"min_instances": 1},
+                    "rules": {"min_instances": 1, "study_quiet_seconds": 0.2},
                 }
             )
         )

@@ -8,22 +8,39 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from node import ReceivedInstance, ReceivedSeries, instance_set_digest
 from service.config import Config, NodeConfig, RulesConfig, TextureConfig
-from service.intake import Intake, reason_to_leave_out
+from service.intake import Intake
 from service.layout import jobs_folder
+from service.metrics import Metrics
+from service.priority import BACKFILL_PRIORITY, ROUTINE_PRIORITY, STAT_PRIORITY
 from service.request import read_request
+from service.series_register import SeriesRegister, SeriesState
 from service.toolbox import Toolbox
+from service.workspace import Workspace
 
 
 class FakeQueue:
+    """Remembers what was submitted; `begun` jobs cannot be withdrawn any more."""
+
     def __init__(self):
         self.submitted = []
+        self.priorities = {}
+        self.withdrawn = []
+        self.begun = set()
 
-    def submit(self, job_id):
+    def submit(self, job_id, priority):
         self.submitted.append(job_id)
+        self.priorities[job_id] = priority
+
+    def withdraw(self, job_id):
+        if job_id in self.begun:
+            return False
+        self.withdrawn.append(job_id)
+        return True
 
 
-def received(folder: Path, count: int, **elements) -> ReceivedSeries:
+def received(folder: Path, count: int, calling="CT", **elements) -> ReceivedSeries:
     files = []
+    folder.mkdir(exist_ok=True)
     series_uid = generate_uid(entropy_srcs=[str(folder)])
     for number in range(count):
         ds = pydicom.Dataset()
@@ -38,61 +55,104 @@ def received(folder: Path, count: int, **elements) -> ReceivedSeries:
         ds.save_as(path, enforce_file_format=True)
         files.append(ReceivedInstance(path, ds.SOPInstanceUID, f"{number:064d}"))
     digest = instance_set_digest((f.SOPInstanceUID, f.sha256) for f in files)
-    return ReceivedSeries("1.2.3", series_uid, folder, tuple(files), digest, "CT", "quiet")
+    return ReceivedSeries("1.2.3", series_uid, folder, tuple(files), digest, calling, "quiet")
+
+
+class Desk:
+    """An intake with its register; each study is decided as soon as a series is complete."""
+
+    def __init__(self, folder: Path, **rules):
+        rules = {"min_instances": 1, "study_quiet_seconds": 0, **rules}
+        self.config = Config(node=NodeConfig(spool=folder / "spool"), rules=RulesConfig(**rules))
+        self.queue = FakeQueue()
+        folder.joinpath("spool").mkdir(exist_ok=True)
+        self.register = SeriesRegister(folder / "spool" / "register.sqlite")
+        self.metrics = Metrics(dict, folder)
+        self.with_config(self.config)
+
+    def with_config(self, config):
+        self.intake = Intake(Toolbox(config), self.queue, self.register, self.metrics)
+
+    def take(self, series):
+        self.intake.series_complete(series)
+        return self.register.find(series.SeriesInstanceUID)
+
+    def workspace(self, job_id):
+        return Workspace(jobs_folder(self.config) / job_id)
+
+
+@pytest.fixture
+def desk(tmp_path):
+    return Desk(tmp_path)
+
+
+def test_the_same_instances_give_the_same_job_and_keep_its_first_request(desk, tmp_path):
+    series = received(tmp_path / "a", 3)
+    assert desk.take(series).state is SeriesState.CHOSEN
+    created = desk.workspace(desk.queue.submitted[0]).request().created
+    desk.take(series)
+    assert len(set(desk.queue.submitted)) == 1
+    request = read_request(jobs_folder(desk.config) / desk.queue.submitted[0])
+    assert request.created == created
+    assert [path.name for path in request.files] == ["0.dcm", "1.dcm", "2.dcm"]
+    assert request.SeriesInstanceUID == series.SeriesInstanceUID
+    assert request.supersedes == ()
+
+
+def test_a_late_slice_or_another_configuration_gives_another_job(desk, tmp_path):
+    desk.take(received(tmp_path / "a", 3))
+    desk.take(received(tmp_path / "a", 4))
+    desk.with_config(desk.config.model_copy(update={"texture": TextureConfig(preset="vallieres")}))
+    desk.take(received(tmp_path / "a", 4))
+    assert len(set(desk.queue.submitted)) == 3
+
+
+def test_a_late_slice_supersedes_the_earlier_jobs_of_the_series(desk, tmp_path):
+    first = desk.take(received(tmp_path / "a", 3)).job_id
+    desk.queue.begun = {first}
+    second = desk.take(received(tmp_path / "a", 4)).job_id
+    third = desk.take(received(tmp_path / "a", 5)).job_id
+    assert desk.workspace(second).request().supersedes == (first,)
+    assert desk.workspace(third).request().supersedes == (second, first)
+    assert desk.workspace(first).superseded_by() == third
+    assert desk.queue.withdrawn == [second], "a job that nobody began need not be done"
+
+
+def test_a_series_left_out_starts_no_job_and_its_reason_is_kept(tmp_path):
+    desk = Desk(tmp_path, min_instances=9)
+    entry = desk.take(received(tmp_path / "a", 3))
+    assert desk.queue.submitted == []
+    assert not jobs_folder(desk.config).exists()
+    assert (entry.state, entry.rule) == (SeriesState.LEFT_OUT, "min_instances")
+    assert desk.register.left_out() == (entry,)
+    assert 'series_left_out_total{rule="min_instances"} 1.0' in desk.metrics.exposition().decode()
+
+
+def test_a_series_left_out_is_analysed_when_late_slices_satisfy_the_rule(tmp_path):
+    desk = Desk(tmp_path, min_instances=4)
+    desk.take(received(tmp_path / "a", 3))
+    assert desk.take(received(tmp_path / "a", 4)).state is SeriesState.CHOSEN
+    assert desk.register.left_out() == ()
 
 
 @pytest.mark.parametrize(
-    ("elements", "rules", "word"),
+    ("elements", "calling", "priority"),
     [
-        ({}, {}, ""),
-        ({}, {"min_instances": 4}, "min_instances"),
-        ({"NumberOfFrames": 60}, {"min_instances": 4}, ""),
-        ({"SeriesDescription": "Lung 1.0"}, {"exclude_description": ("lung",)}, "'lung'"),
-        ({"SeriesDescription": "Spine"}, {"include_description": ("SPINE",)}, ""),
-        ({"SeriesDescription": "Topogram"}, {"include_description": ("spine",)}, "include"),
-        ({"SliceThickness": 5.0}, {"max_slice_thickness_mm": 3.0}, "SliceThickness 5 mm"),
-        ({"SliceThickness": 3.0}, {"max_slice_thickness_mm": 3.0}, ""),
-        ({}, {"max_slice_thickness_mm": 3.0}, ""),
+        ({}, "CT", ROUTINE_PRIORITY),
+        ({"RequestedProcedurePriority": "STAT"}, "CT", STAT_PRIORITY),
+        ({}, "EMERGENCY", STAT_PRIORITY),
+        ({"SeriesDescription": "Polytrauma 1.0"}, "CT", STAT_PRIORITY),
+        ({}, "RESEARCH", BACKFILL_PRIORITY),
+        ({"RequestedProcedurePriority": "STAT"}, "RESEARCH", STAT_PRIORITY),
     ],
 )
-def test_rules_leave_series_out_with_a_reason(tmp_path, elements, rules, word):
-    series = received(tmp_path, 3, **elements)
-    reason = reason_to_leave_out(series, RulesConfig(**{"min_instances": 1, **rules}))
-    assert word in reason
-    assert bool(reason) == bool(word)
-
-
-def config_in(tmp_path, **sections):
-    return Config(
-        node=NodeConfig(spool=tmp_path / "spool"), rules=RulesConfig(min_instances=1), **sections
+def test_urgent_series_are_queued_before_others(tmp_path, elements, calling, priority):
+    desk = Desk(
+        tmp_path,
+        stat_calling_ae_titles=("EMERGENCY",),
+        stat_description=("trauma",),
+        backfill_calling_ae_titles=("RESEARCH",),
     )
-
-
-def test_the_same_instances_give_the_same_job_and_keep_its_first_request(tmp_path):
-    config, queue = config_in(tmp_path), FakeQueue()
-    series = received(tmp_path, 3)
-    for _ in range(2):
-        Intake(Toolbox(config), queue).series_complete(series)
-    first, second = queue.submitted
-    assert first == second
-    request = read_request(jobs_folder(config) / first)
-    assert [path.name for path in request.files] == ["0.dcm", "1.dcm", "2.dcm"]
-    assert request.SeriesInstanceUID == series.SeriesInstanceUID
-
-
-def test_a_late_slice_or_another_configuration_gives_another_job(tmp_path):
-    queue = FakeQueue()
-    config = config_in(tmp_path)
-    Intake(Toolbox(config), queue).series_complete(received(tmp_path, 3))
-    Intake(Toolbox(config), queue).series_complete(received(tmp_path, 4))
-    other = config_in(tmp_path, texture=TextureConfig(preset="vallieres"))
-    Intake(Toolbox(other), queue).series_complete(received(tmp_path, 3))
-    assert len(set(queue.submitted)) == 3
-
-
-def test_a_series_left_out_starts_no_job(tmp_path):
-    config = Config(node=NodeConfig(spool=tmp_path / "spool"), rules=RulesConfig(min_instances=9))
-    queue = FakeQueue()
-    Intake(Toolbox(config), queue).series_complete(received(tmp_path, 3))
-    assert queue.submitted == []
-    assert not jobs_folder(config).exists()
+    entry = desk.take(received(tmp_path / "a", 3, calling, **elements))
+    assert desk.queue.priorities == {entry.job_id: priority}
+    assert desk.workspace(entry.job_id).request().priority == priority

@@ -1,95 +1,59 @@
-"""The queue on a real SQLite file, in processes of its own that are really killed."""
+"""The queue on SQLite and on PostgreSQL; what is killed runs in a process of its own."""
 
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+import queue_program
+from queue_program import Journal, work
 
 from service.errors import UsageError
 from service.jobs import Jobs
 
-PROGRAM = """
-import json, os, sys, time
-from pathlib import Path
-from service.errors import RetryableError
-from service.queue import JobQueue, Steps
-
-folder, plan = Path(sys.argv[1]), json.loads(sys.argv[2])
-journal = folder / "journal"
-
-def note(text):
-    with journal.open("a") as stream:
-        stream.write(text + "\\n")
-
-def run_step(job, step):
-    note(f"{job} {step}")
-    if step == plan.get("kill_at"):
-        os._exit(9)
-    if step == plan.get("fail_at"):
-        raise ValueError("broken step")
-
-def deliver(job, destination):
-    note(f"{job} send {destination}")
-    if plan.get("kill_at") == "send":
-        os._exit(9)
-    tries = sum(line == f"{job} send {destination}" for line in journal.read_text().splitlines())
-    if tries <= plan.get("failures", 0):
-        raise RetryableError("archive down")
-    note(f"{job} arrived {destination}")
-    return ""
-
-steps = Steps(
-    analysis_steps=("assemble", "segment", "write"),
-    run_step=run_step,
-    finish=lambda job: plan.get("outcome", "analysed"),
-    destinations=lambda job: plan.get("destinations", ["pacs"]),
-    deliver=deliver,
-    backoff_seconds=lambda n: 0.05 if n < plan.get("attempts", 5) else None,
-)
-queue = JobQueue(f"sqlite:///{folder / 'queue.sqlite'}", steps, workers=1)
-queue.start()
-for job in plan["submit"]:
-    queue.submit(job)
-deadline = time.monotonic() + 60
-while time.monotonic() < deadline and plan["until"] not in (
-    journal.read_text() if journal.exists() else ""
-) and not (folder / "stop").exists():
-    time.sleep(0.05)
-if plan.get("linger"):
-    time.sleep(plan["linger"])
-queue.stop(5)
-"""
+pytestmark = pytest.mark.xdist_group("queue")
 
 
-@pytest.fixture
-def folder(tmp_path):
-    return tmp_path
+class Queue:
+    """One queue on one database: every behaviour here holds on both kinds."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.folder = folder
+        self.url = url
+
+    def work(self, **plan):
+        """Submit `job1`, unless the plan says otherwise, and work until all has ended."""
+        work(self.folder, self.url, {"submit": ["job1"], **plan})
+
+    def work_in_a_process(self, **plan) -> int:
+        """The same in another process; its exit code."""
+        plan = {"submit": ["job1"], **plan}
+        program = [sys.executable, queue_program.__file__, self.folder, self.url, json.dumps(plan)]
+        return subprocess.run(program, timeout=120, check=False).returncode
+
+    def lines(self) -> list[str]:
+        return Journal(self.folder).lines()
+
+    def jobs(self) -> Jobs:
+        return Jobs(self.url, self.folder)
+
+    def seen(self, job="job1"):
+        with self.jobs() as jobs:
+            return jobs.get(job)
 
 
-def run(folder: Path, **plan):
-    plan = {"submit": ["job1"], "until": "arrived", **plan}
-    return subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(folder), json.dumps(plan)],
-        timeout=120,
-        check=False,
-        capture_output=True,
-    ).returncode
+@pytest.fixture(params=["sqlite", "postgresql"])
+def queue(request, tmp_path):
+    if request.param == "postgresql":
+        return Queue(tmp_path, request.getfixturevalue("postgresql_url"))
+    return Queue(tmp_path, f"sqlite:///{tmp_path / 'queue.sqlite'}")
 
 
-def journal(folder: Path) -> list[str]:
-    return (folder / "journal").read_text().splitlines()
-
-
-def seen(folder: Path, job: str = "job1"):
-    with Jobs(f"sqlite:///{folder / 'queue.sqlite'}", folder) as jobs:
-        return jobs.get(job)
-
-
-def test_steps_run_in_order_and_then_the_delivery(folder):
-    assert run(folder) == 0
-    assert journal(folder) == [
+def test_steps_run_in_order_and_then_the_delivery(queue):
+    queue.work()
+    assert queue.lines() == [
         "job1 assemble",
         "job1 segment",
         "job1 write",
@@ -98,17 +62,28 @@ def test_steps_run_in_order_and_then_the_delivery(folder):
     ]
 
 
-def test_submitting_a_job_again_changes_nothing(folder):
-    run(folder, submit=["job1", "job1"])
-    run(folder, submit=["job1", "job2"], until="job2 arrived")
-    assert journal(folder).count("job1 segment") == 1
+def test_submitting_a_job_again_changes_nothing(queue):
+    queue.work(submit=["job1", "job1"])
+    queue.work(submit=["job1", "job2"])
+    assert queue.lines().count("job1 segment") == 1
+    assert queue.lines().count("job2 segment") == 1
+
+
+def test_urgent_jobs_go_first_and_backfill_last(queue):
+    queue.work(
+        submit=["first", "backfill", "routine", "later", "stat"],
+        priorities={"stat": 1, "backfill": 100},
+        wait_in="first",
+    )
+    begun = [line.split()[0] for line in queue.lines() if line.endswith("assemble")]
+    assert begun == ["first", "stat", "routine", "later", "backfill"]
 
 
 @pytest.mark.parametrize("step", ["assemble", "segment", "write", "send"])
-def test_killed_at_a_step_the_job_resumes_there_and_finishes_once(folder, step):
-    assert run(folder, kill_at=step) == 9
-    assert run(folder, submit=[]) == 0
-    lines = journal(folder)
+def test_killed_at_a_step_the_job_resumes_there_and_finishes_once(queue, step):
+    assert queue.work_in_a_process(kill_at=step) == 9
+    queue.work(submit=[])
+    lines = queue.lines()
     assert lines.count(f"job1 {step}" if step != "send" else "job1 send pacs") == 2
     assert lines.count("job1 arrived pacs") == 1
     done_before = ["assemble", "segment", "write"]
@@ -116,57 +91,59 @@ def test_killed_at_a_step_the_job_resumes_there_and_finishes_once(folder, step):
         assert lines.count(f"job1 {name}") == 1
 
 
-def test_an_archive_that_is_down_is_tried_again_until_it_answers(folder):
-    run(folder, failures=3)
-    assert journal(folder).count("job1 send pacs") == 4
-    (delivery,) = seen(folder).deliveries
+def test_an_archive_that_is_down_is_tried_again_until_it_answers(queue):
+    queue.work(failures=3)
+    assert queue.lines().count("job1 send pacs") == 4
+    (delivery,) = queue.seen().deliveries
     assert (delivery.state, delivery.attempts) == ("delivered", 4)
 
 
-def test_a_dead_letter_is_shown_with_its_problem_and_delivered_on_retry(folder):
-    run(folder, failures=2, attempts=2, until="send pacs\njob1 send pacs", linger=2)
-    (delivery,) = seen(folder).deliveries
+def test_a_dead_letter_is_shown_with_its_problem_and_delivered_on_retry(queue):
+    queue.work(failures=2, attempts=2)
+    (delivery,) = queue.seen().deliveries
     assert (delivery.state, delivery.problem) == ("failed", "archive down")
-    with Jobs(f"sqlite:///{folder / 'queue.sqlite'}", folder) as jobs:
+    with queue.jobs() as jobs:
         assert "pacs" in jobs.retry("job1")
-    run(folder, submit=[])
-    assert journal(folder).count("job1 arrived pacs") == 1
-    assert journal(folder).count("job1 segment") == 1
-    (delivery,) = seen(folder).deliveries
+    queue.work(submit=[])
+    assert queue.lines().count("job1 arrived pacs") == 1
+    assert queue.lines().count("job1 segment") == 1
+    (delivery,) = queue.seen().deliveries
     assert delivery.state == "delivered"
 
 
-def test_a_failed_job_is_shown_with_its_error_and_runs_again_on_retry(folder):
-    run(folder, fail_at="segment", until="job1 segment", linger=2)
-    view = seen(folder)
+def test_a_failed_job_is_shown_with_its_error_and_runs_again_on_retry(queue):
+    queue.work(fail_at="segment")
+    view = queue.seen()
     assert view.state == "failed"
     assert "broken step" in view.problem
-    with Jobs(f"sqlite:///{folder / 'queue.sqlite'}", folder) as jobs:
+    with queue.jobs() as jobs:
         jobs.retry("job1")
-    run(folder, submit=[])
-    assert seen(folder).state == "analysed"
+    queue.work(submit=[])
+    assert queue.seen().state == "analysed"
 
 
-def test_one_archive_being_down_does_not_hold_up_the_next_job(folder):
-    run(
-        folder,
-        submit=["job1", "job2"],
-        failures=10**6,
-        attempts=10**6,
-        until="job2 send",
-        linger=0.2,
-    )
-    assert "job2 write" in journal(folder)
+def test_one_archive_being_down_does_not_hold_up_the_next_job(queue):
+    queue.work(submit=["job1", "job2"], failures=10**6, attempts=10**6, until="job2 write")
+    assert "job1 send pacs" in queue.lines()
+    assert "job1 arrived pacs" not in queue.lines()
 
 
-def test_not_analysable_is_an_outcome_not_a_failure(folder):
-    run(folder, outcome="not_analysable")
-    assert seen(folder).state == "not_analysable"
+def test_stopping_does_not_wait_for_deliveries_between_two_attempts(queue):
+    started = time.monotonic()
+    queue.work(failures=1, backoff=300, until="job1 send pacs")
+    assert time.monotonic() - started < 60
+    assert queue.seen().state == "analysed"
+    assert queue.seen().deliveries[0].state in ("retrying", "running")
 
 
-def test_a_finished_job_cannot_be_retried_or_cancelled(folder):
-    run(folder, linger=1)
-    with Jobs(f"sqlite:///{folder / 'queue.sqlite'}", folder) as jobs:
+def test_not_analysable_is_an_outcome_not_a_failure(queue):
+    queue.work(outcome="not_analysable")
+    assert queue.seen().state == "not_analysable"
+
+
+def test_a_finished_job_cannot_be_retried_or_cancelled(queue):
+    queue.work()
+    with queue.jobs() as jobs:
         with pytest.raises(UsageError, match="nothing to retry"):
             jobs.retry("job1")
         with pytest.raises(UsageError, match="nothing to cancel"):
