@@ -40,6 +40,10 @@ MEANINGS = {
     "node.peers[].ae_title": "Calling AE title.",
     "node.peers[].host": "Name or address it must come from; null: from anywhere.",
     "node.peers[].port": "Where it takes storage commitment reports; null: on the association that asked.",
+    "texture.contrast_correction": "Take the published mean of what contrast agent adds to bone off "
+    "before BMD, where the phase could be read.",
+    "texture.internal_calibration": "Set the HU scale of every scan on the patient's own air, fat "
+    "and muscle before the calibration.",
     "texture.calibrations[].name": "Named in every result that used it.",
     "texture.calibrations[].slope": "HU per mg/cm³.",
     "texture.calibrations[].intercept": "HU at 0 mg/cm³.",

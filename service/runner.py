@@ -13,6 +13,7 @@ from inference import Notice, UnreadableInput
 from service.layout import jobs_folder
 from service.metrics import Metrics
 from service.pipeline import Analysis
+from service.series_facts import read_facts
 from service.toolbox import Toolbox
 from service.workspace import Workspace
 
@@ -71,10 +72,16 @@ class JobRunner:
         for vertebra in findings.vertebrae:
             grade = vertebra.genant.grade
             self._metrics.vertebrae.labels("not graded" if grade is None else str(grade)).inc()
+        request = workspace.request()
+        self._metrics.drift.observe(findings, read_facts(request.files[:1]).kernel)
         log.info(
             "job done",
             extra={
                 "job": job_id,
+                "study": request.StudyInstanceUID,
+                "series": request.SeriesInstanceUID,
+                "images": len(request.files),
+                "queued": request.created,
                 "outcome": findings.status,
                 "vertebrae": len(findings.vertebrae),
                 "flagged": flagged,

@@ -6,7 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from service.config.audit import AuditConfig
 from service.config.dashboard import DashboardConfig
+from service.config.notifications import NotificationsConfig
 from service.config.section import Section
 
 
@@ -24,4 +26,6 @@ class ServiceConfig(Section):
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     dashboard: DashboardConfig = DashboardConfig()
     retention: RetentionConfig = RetentionConfig()
+    audit: AuditConfig = AuditConfig()
+    notifications: NotificationsConfig = NotificationsConfig()
     log_level: Literal["debug", "info", "warning", "error"] = "info"

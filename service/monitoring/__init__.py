@@ -1,0 +1,1 @@
+"""What monitoring sees of the service: drift of the input and output, gauges, dashboard, alerts."""
