@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 
 from service.dashboard.accounts import Visitor
-from service.dashboard.job_detail import JobDetail, Span, read_job
+from service.dashboard.job_detail import DeliveryDetail, JobDetail, Span, read_job
 from service.dashboard.patient import PatientLine, patient_lines
 from service.dashboard.rendering import Renderer
 from service.dashboard.sources import DashboardSources
@@ -137,6 +137,10 @@ class JobPages:
         files = [*(request.files if request else ()), *([report] if report else [])]
         return patient_lines(path for path in files if path.is_file())
 
+    def _note(self, job_id: str, delivery: DeliveryDetail) -> str:
+        note = self._sources.records.delivery_note(job_id, delivery.destination)
+        return "" if note == delivery.problem else note
+
     def _look(self, job_id: str) -> dict[str, Any]:
         job = self._detail(job_id)
         records = self._sources.records
@@ -146,6 +150,8 @@ class JobPages:
             "job": job,
             "seconds": 2 if not job.settled else 15,
             "facts": records.facts(job_id),
+            "ties": records.ties(job_id),
+            "notes": {d.destination: self._note(job_id, d) for d in job.deliveries},
             "findings": findings,
             "sentence": conclusion(findings) if findings else "",
             "bars": bars(job.spans),

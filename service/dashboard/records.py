@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from service.request import Request, read_request
+from service.workspace import Workspace
 from sr_writer import Findings
 from sr_writer.errors import FindingsInvalid
 from sr_writer.wording import conclusion
@@ -29,6 +30,28 @@ class RequestFacts:
     instances: int
     StudyInstanceUID: str
     SeriesInstanceUID: str
+
+
+@dataclass(frozen=True)
+class Ties:
+    """How a job stands to other series and jobs; each empty where there is nothing to say.
+
+    Attributes
+    ----------
+    choice
+        Why this series of its study was chosen before others.
+    supersedes
+        Earlier jobs of the same series, the latest first.
+    superseded_by
+        The later job of the same series.
+    withheld
+        Why the results are not sent.
+    """
+
+    choice: str = ""
+    supersedes: tuple[str, ...] = ()
+    superseded_by: str = ""
+    withheld: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,6 +98,28 @@ class Records:
         )
         self._remember(self._facts, job_id, facts)
         return facts
+
+    def ties(self, job_id: str) -> Ties:
+        """What the folder says about other jobs; these may come while the page is open."""
+        request = self.request(job_id)
+        if request is None:
+            return Ties()
+        folder = Workspace(self._of(job_id))
+        with suppress(OSError, ValueError):
+            return Ties(
+                choice=request.choice,
+                supersedes=request.supersedes,
+                superseded_by=folder.superseded_by(),
+                withheld=folder.withheld(),
+            )
+        return Ties()
+
+    def delivery_note(self, job_id: str, destination: str) -> str:
+        """What is to be said about a delivery beyond its state."""
+        folder = self._of(job_id)
+        with suppress(OSError, ValueError):
+            return Workspace(folder).delivery_note(destination) if folder.is_dir() else ""
+        return ""
 
     def uids(self, job_id: str) -> tuple[str, ...]:
         """Study and series UID."""

@@ -62,7 +62,7 @@ class SystemPages:
         return RedirectResponse(f"/systems#{partner.key}", status_code=303)
 
     async def _values(self) -> dict[str, Any]:
-        problems = await problems_now(self._sources)
+        problems = {**await problems_now(self._sources), **self._sources.notices()}
         return await run_in_threadpool(self._look, problems)
 
     def _look(self, problems: dict[str, str]) -> dict[str, Any]:

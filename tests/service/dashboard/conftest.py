@@ -54,6 +54,7 @@ class Pages:
     board: Board
     auditor: RecordingAuditor
     problems: dict[str, str]
+    notices: dict[str, str]
     left_out: list[RegisteredSeries]
     waiting: list[RegisteredSeries]
     workers: list[SignOfLife]
@@ -98,13 +99,14 @@ def make_pages(tmp_path):
         )
         config.node.spool.mkdir(exist_ok=True)
         jobs, board = Jobs(config.database_url, jobs_folder(config)), Board(config.database_url)
-        auditor, problems = RecordingAuditor(), {}
+        auditor, problems, notices = RecordingAuditor(), {}, {}
         left_out, waiting, workers = [], [], [SignOfLife("host-a", "host-a", 0.0)]
         sources = DashboardSources(
             config=lambda: pages.config,
             jobs=jobs,
             board=board,
             problems=lambda: dict(problems),
+            notices=lambda: dict(notices),
             exposition=Metrics(jobs.counts, tmp_path).exposition,
             node_status=lambda: STATUS,
             left_out=lambda: tuple(left_out),
@@ -115,7 +117,7 @@ def make_pages(tmp_path):
         app = dashboard_app(sources)
         server = WebServer(app, config.service.dashboard)
         pages = Pages(
-            config, app, server, jobs, board, auditor, problems, left_out, waiting, workers
+            config, app, server, jobs, board, auditor, problems, notices, left_out, waiting, workers
         )
         server.start()
         started.append(pages)

@@ -3,6 +3,7 @@
 import json
 import shutil
 import time
+from dataclasses import replace
 
 import pydicom
 import pytest
@@ -177,3 +178,25 @@ def test_a_running_job_is_not_shown_with_the_findings_of_an_earlier_run(with_res
     queue_rows.add("a1.2", "PENDING")
     text = with_results.logged_in("vera").html("/jobs/a1").text
     assert "Suspected vertebral fracture" not in text
+
+
+def test_a_job_names_the_one_it_replaces_the_one_that_replaced_it_and_why_nothing_was_sent(
+    with_results,
+):
+    workspace = Workspace(with_results.folder("a1"))
+    request = workspace.request()
+    workspace.put_request(
+        replace(request, choice="chosen before series 9.9 (thinner)", supersedes=("0dd", "0cc"))
+    )
+    workspace.put_superseded("b2b2")
+    workspace.put_withheld("shows 1 level, rules.min_levels is 3")
+    workspace.put_delivery_note("pacs", "SEG refused, pictures sent instead")
+    text = with_results.logged_in("vera").html("/jobs/a1").text
+    assert 'href="/jobs/b2b2"' in text
+    assert text.index('href="/jobs/0dd"') < text.index('href="/jobs/0cc"')
+    for words in (
+        "chosen before series 9.9 (thinner)",
+        "shows 1 level, rules.min_levels is 3",
+        "SEG refused, pictures sent instead",
+    ):
+        assert words in text

@@ -17,7 +17,8 @@ def test_live_and_ready_answer_200_when_all_is_well(make_pages):
     browser = make_pages().browser()
     assert browser.get("/health/live").status == 200
     answer = browser.get("/health/ready")
-    assert (answer.status, json.loads(answer.text)) == (200, {"status": "ready", "reasons": {}})
+    assert answer.status == 200
+    assert json.loads(answer.text) == {"status": "ready", "reasons": {}}
 
 
 def test_ready_answers_503_with_reasons(make_pages):
@@ -26,6 +27,16 @@ def test_ready_answers_503_with_reasons(make_pages):
     answer = pages.browser().get("/health/ready")
     assert answer.status == 503
     assert json.loads(answer.text)["reasons"] == {"disk": "full"}
+
+
+def test_an_archive_that_is_down_is_told_without_calling_the_node_unready(make_pages):
+    pages = make_pages()
+    pages.notices["delivery to pacs"] = "not possible for 7 min"
+    answer = pages.browser().get("/health/ready")
+    assert answer.status == 200
+    assert json.loads(answer.text)["notices"] == {"delivery to pacs": "not possible for 7 min"}
+    for path in ("/", "/systems"):
+        assert "not possible for 7 min" in pages.browser().html(path).text
 
 
 def test_health_needs_no_login(make_pages, users):
