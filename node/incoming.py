@@ -7,7 +7,6 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from node.durable import sync_directory
 from node.errors import (
     STATUS_CANNOT_UNDERSTAND,
     STATUS_DATA_SET_MISMATCH,
@@ -47,6 +46,7 @@ class IncomingFile:
         self._head = bytearray()
         self._failure = ""
         self._descriptor = -1
+        self._is_there = True
         prefix = file_prefix(
             request.sop_class_uid, request.sop_instance_uid, request.transfer_syntax_uid
         )
@@ -115,11 +115,8 @@ class IncomingFile:
         longer = os.pread(self._descriptor, LONGEST_HEADER_BYTES, self._prefix_bytes)
         return read_header(longer, syntax)
 
-    def publish(self, path: Path) -> None:
-        """Make the content durable, move the file to its name and make the name durable.
-
-        In this order nothing torn ever bears a final name, also when two associations publish
-        the same instance at once.
+    def seal(self) -> None:
+        """Make the content durable, so that the file may be given its name.
 
         Raises
         ------
@@ -129,17 +126,26 @@ class IncomingFile:
         self._check_disk()
         try:
             os.fsync(self._descriptor)
-            self.temporary.replace(path)
-            sync_directory(path.parent)
         except OSError as error:
             self.refuse(_reason(error))
             self._check_disk()
         self._close()
 
+    def publish(self, path: Path) -> None:
+        """Move the sealed file to its name.
+
+        Sealed before, nothing torn ever bears a final name, also when two associations publish
+        the same instance at once. The name is durable once its directory is.
+        """
+        os.replace(self.temporary, path)  # noqa: PTH105 (once per instance; a Path costs more)
+        self._is_there = False
+
     def discard(self) -> None:
         """Remove the temporary file; harmless after it was published."""
         self._close()
-        self.temporary.unlink(missing_ok=True)
+        if self._is_there:
+            self.temporary.unlink(missing_ok=True)
+            self._is_there = False
 
     def _close(self) -> None:
         if self._descriptor >= 0:

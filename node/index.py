@@ -15,7 +15,6 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from node.database import Database
-from node.group_commit import GroupCommit
 from node.received import StoredInstance, series_key
 
 SCHEMA = """
@@ -79,7 +78,6 @@ class SpoolIndex:
 
     def __init__(self, path: Path) -> None:
         self._database = Database(path, SCHEMA)
-        self._additions: GroupCommit[StoredInstance, Addition] = GroupCommit(self._add_all)
 
     def close(self) -> None:
         """Close the file; the index cannot be used afterwards."""
@@ -92,9 +90,10 @@ class SpoolIndex:
 
     def add(self, instance: StoredInstance) -> Addition:
         """Record a data set whose file is durable already; durable itself when this returns."""
-        return self._additions.add(instance)
+        return self.add_all([instance])[0]
 
-    def _add_all(self, instances: Sequence[StoredInstance]) -> list[Addition]:
+    def add_all(self, instances: Sequence[StoredInstance]) -> list[Addition]:
+        """Record several data sets in one transaction: all of them or none; see `add`."""
         with self._database.transaction() as db:
             return [self._insert(db, each) for each in instances]
 

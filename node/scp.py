@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import cast
 
 from pydicom.dataset import Dataset
@@ -37,6 +38,8 @@ _config.LOG_HANDLER_LEVEL = "none"
 
 StoredCallback = Callable[[StoredInstance, Addition, Association], None]
 NO_LIMIT = 2**31
+ERROR_COMMENT_CHARACTERS = 64
+"""Value representation LO (PS3.5 Section 6.2)."""
 
 
 def application_entity(listener: ListenerSettings) -> AE:
@@ -55,6 +58,25 @@ def application_entity(listener: ListenerSettings) -> AE:
     for sop_class_uid in RECEIVED_SOP_CLASSES:
         ae.add_supported_context(sop_class_uid, list(CT_TRANSFER_SYNTAXES))
     return ae
+
+
+@dataclass(frozen=True)
+class StoreAnswer:
+    """Status and Error Comment of a C-STORE response (PS3.7 Section 9.3.1.2)."""
+
+    status: int
+    error_comment: str = ""
+
+    def to_dataset(self) -> Dataset:
+        """Return the answer as the library wants it."""
+        answer = Dataset()
+        answer.Status = self.status
+        if self.error_comment:
+            answer.ErrorComment = self.error_comment
+        return answer
+
+
+STORED = StoreAnswer(STATUS_SUCCESS)
 
 
 class StorageScp:
@@ -95,7 +117,7 @@ class StorageScp:
         )
         if request.DataSet is not None:
             incoming.write(request.DataSet.getbuffer())
-        return self.keep(incoming, event.assoc)
+        return self.keep(incoming, event.assoc).to_dataset()
 
     def receive(
         self,
@@ -109,7 +131,7 @@ class StorageScp:
         request = StoreRequest(transfer_syntax_uid, sop_class_uid, sop_instance_uid, calling)
         return self._spool.receive(request)
 
-    def keep(self, incoming: IncomingFile, association: Association) -> Dataset:
+    def keep(self, incoming: IncomingFile, association: Association) -> StoreAnswer:
         """Make a received instance durable and return the status to answer."""
         try:
             instance, addition = self._spool.keep(incoming)
@@ -119,7 +141,7 @@ class StorageScp:
             return self._refusal(STATUS_OUT_OF_RESOURCES, str(error))
         self._on_stored(instance, addition, association)
         self._observer.instance_stored(instance, addition)
-        return _status(STATUS_SUCCESS)
+        return STORED
 
     def on_pdu(self, event: Event) -> None:
         """Abort an association whose data set outgrows the limit, before memory does."""
@@ -133,15 +155,7 @@ class StorageScp:
         # Evt19 (invalid PDU) is what the state machine answers with A-ABORT (PS3.8 Table 9-10).
         event.assoc.dul.event_queue.put("Evt19")
 
-    def _refusal(self, status: int, comment: str) -> Dataset:
+    def _refusal(self, status: int, comment: str) -> StoreAnswer:
         LOG.warning("C-STORE refused with 0x%04X: %s", status, comment)
         self._observer.instance_refused(status, comment)
-        return _status(status, comment)
-
-
-def _status(status: int, comment: str = "") -> Dataset:
-    answer = Dataset()
-    answer.Status = status
-    if comment:
-        answer.ErrorComment = comment[:64]
-    return answer
+        return StoreAnswer(status, comment[:ERROR_COMMENT_CHARACTERS])

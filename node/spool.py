@@ -13,11 +13,14 @@ import os
 import shutil
 import sqlite3
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from node.durable import make_directory
+from node.durable import make_directory, sync_directory
 from node.errors import OutOfResources, Permanent
 from node.gate import SeriesGate
+from node.group_commit import GroupCommit
 from node.incoming import IncomingFile, StoreRequest
 from node.index import Addition, SeriesRecord, SpoolIndex
 from node.received import (
@@ -33,6 +36,14 @@ from node.settings import SpoolSettings
 
 LOG = logging.getLogger(__name__)
 INDEX_NAME = "index.sqlite"
+
+
+@dataclass(frozen=True)
+class Publication:
+    """A sealed file that wants its name and its index entry."""
+
+    incoming: IncomingFile
+    instance: StoredInstance
 
 
 class Spool:
@@ -57,6 +68,7 @@ class Spool:
         self.recovery: RecoveryReport = recover(self.root, self.index)
         self._temporary_names = itertools.count()
         self._gate = SeriesGate()
+        self._publications: GroupCommit[Publication, Addition] = GroupCommit(self._publish_all)
 
     def close(self) -> None:
         """Close the index and give up the folder; closing twice is harmless."""
@@ -121,15 +133,27 @@ class Spool:
         return self.keep(incoming)
 
     def _holds(self, instance: StoredInstance, key: str) -> bool:
-        return (self.root / instance.path).is_file() and self.index.knows(
-            key, instance.SOPInstanceUID, instance.sha256
+        return (
+            self.index.knows(key, instance.SOPInstanceUID, instance.sha256)
+            and (self.root / instance.path).is_file()
         )
 
     def _publish(self, incoming: IncomingFile, instance: StoredInstance, key: str) -> Addition:
         with self._gate.publishing(key):
             make_directory(series_folder(self.root, key))
-            incoming.publish(self.root / instance.path)
-            return self.index.add(instance)
+            incoming.seal()
+            return self._publications.add(Publication(incoming, instance))
+
+    def _publish_all(self, publications: Sequence[Publication]) -> list[Addition]:
+        """Name files, make their directories durable, then the entries: one flush for each."""
+        folders = set()
+        for each in publications:
+            path = self.root / each.instance.path
+            each.incoming.publish(path)
+            folders.add(path.parent)
+        for folder in folders:
+            sync_directory(folder)
+        return self.index.add_all([each.instance for each in publications])
 
     def received_series(
         self, study_instance_uid: str, series_instance_uid: str, reason: str = ""

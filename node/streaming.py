@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 import pynetdicom
-from pydicom.dataset import Dataset
 from pynetdicom.association import Association
 from pynetdicom.pdu_primitives import A_ABORT, A_P_ABORT
 
@@ -24,7 +23,7 @@ from node.command_set import StoreCommand, parse_store_request, store_response
 from node.doorway import PDU_HEADER
 from node.incoming import IncomingFile
 from node.rest import Checkpoint, SignallingQueue
-from node.scp import StorageScp
+from node.scp import StorageScp, StoreAnswer
 from node.settings import ListenerSettings, ReceivePath
 from node.transport import DulFactory
 from node.upper_layer import GuardedDul
@@ -178,10 +177,10 @@ class StreamingDul(GuardedDul):
         )
         try:
             self._receive_data_set(incoming, context_id, pdu, pieces[1:])
-            status = self._storage.keep(incoming, self.assoc)
+            answer = self._storage.keep(incoming, self.assoc)
         finally:
             incoming.discard()
-        self._answer(command, context_id, status)
+        self._answer(command, context_id, answer)
         return True
 
     def _peek_pdu(self) -> memoryview | None:
@@ -222,9 +221,8 @@ class StreamingDul(GuardedDul):
         waiting = self.to_provider_queue.queue
         return bool(waiting) and isinstance(waiting[0], (A_ABORT, A_P_ABORT))
 
-    def _answer(self, command: StoreCommand, context_id: int, status: Dataset) -> None:
-        comment = str(status.get("ErrorComment", ""))
-        rest = store_response(command, int(status.Status), comment)
+    def _answer(self, command: StoreCommand, context_id: int, answer: StoreAnswer) -> None:
+        rest = store_response(command, answer.status, answer.error_comment)
         # 0 stands for a peer that takes PDUs of any length (PS3.8 Section D.1).
         room = (self.assoc.dimse.maximum_pdu_size or len(rest) + PDV_OVERHEAD) - PDV_OVERHEAD
         while rest:
