@@ -18,6 +18,7 @@ __all__ = [
     "measure_segmentation",
     "released_segmenter",
     "segmentation_from_labels",
+    "without_foreign_material",
 ]
 
 
@@ -67,6 +68,11 @@ def measure_segmentation(volume: CTVolume, segmentation: Segmentation) -> SpineR
         vertebrae=measure(volume, segmentation, foreign),
         warnings=(*volume.warnings, *cleaned.warnings, *check_acquisition(volume)),
     )
+
+
+def without_foreign_material(volume: CTVolume, segmentation: Segmentation) -> Segmentation:
+    """The masks as `measure_segmentation` answers them."""
+    return find_foreign_material(volume, segmentation.labels).removed_from(segmentation)
 
 
 @lru_cache(maxsize=1)

@@ -36,7 +36,11 @@ from inference import (
     SpineReport,
     UnreadableInput,
 )
-from inference.analysis import measure_segmentation, segmentation_from_labels
+from inference.analysis import (
+    measure_segmentation,
+    segmentation_from_labels,
+    without_foreign_material,
+)
 from inference.limits import InputLimits
 from inference.loading import load_dicom, load_files
 from inference.nifti import load_labels, load_nifti
@@ -46,6 +50,7 @@ from service.toolbox import SOFTWARE, Toolbox
 from service.workspace import Workspace
 from sr_writer import (
     Findings,
+    PredecessorObject,
     assemble,
     not_analysable,
     verify_outputs,
@@ -55,24 +60,37 @@ from sr_writer import (
 )
 
 Progress = Callable[[str, float], None]
+PredecessorOf = Callable[[Request], PredecessorObject | None]
+"""The earlier report that the results of a request supersede."""
 _TIMING_NAMES = {"assemble": "load"}
 _IDENTITY = ("StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID", "FrameOfReferenceUID")
 _NIFTI_SUFFIXES = (".nii", ".nii.gz")
 
 
-def _silent(step: str, fraction: float) -> None:
+def silent(step: str, fraction: float) -> None:
+    """Report no progress."""
     del step, fraction
+
+
+def no_predecessor(request: Request) -> None:
+    """Nothing is superseded."""
+    del request
 
 
 class Analysis:
     """One series on its way through the steps."""
 
     def __init__(
-        self, workspace: Workspace, toolbox: Toolbox, progress: Progress | None = None
+        self,
+        workspace: Workspace,
+        toolbox: Toolbox,
+        progress: Progress = silent,
+        predecessor_of: PredecessorOf = no_predecessor,
     ) -> None:
         self.workspace = workspace
         self.toolbox = toolbox
-        self._progress = progress or _silent
+        self._progress = progress
+        self._predecessor_of = predecessor_of
 
     def run_all(self) -> None:
         """Run every step."""
@@ -105,8 +123,8 @@ class Analysis:
 
     @cached_property
     def report(self) -> SpineReport:
-        """The measurements, read again after a restart."""
-        return self.workspace.report(self.segmentation)
+        """The measurements with the masks as they are given out, read again after a restart."""
+        return self.workspace.report(without_foreign_material(self.volume, self.segmentation))
 
     @cached_property
     def findings(self) -> Findings:
@@ -149,25 +167,38 @@ class Analysis:
         report = measure_segmentation(self.volume, self.segmentation)
         self.workspace.put_report(report)
         self.__dict__["report"] = report
+        self._require_levels(report)
+
+    def _require_levels(self, report: SpineReport) -> None:
+        """Hold the site to its own rule; what it does not want is not sent either."""
+        levels = sum(vertebra.complete for vertebra in report.vertebrae)
+        wanted = self.request.min_levels
+        if levels < wanted:
+            text = f"{levels} complete vertebrae, rules.min_levels is {wanted}"
+            self.workspace.put_withheld(text)
+            raise NotAnalysable("fewer_than_min_levels", text)
 
     def _texture(self) -> None:
         self.workspace.put_texture(
             texture.extract(
                 self.volume,
-                self.segmentation,
+                self.report.segmentation,
                 self.report.vertebrae,
                 settings=self.toolbox.texture_settings,
                 calibration=self.toolbox.calibration_for(self.volume.source.acquisition),
+                corrections=self.toolbox.corrections,
             )
         )
 
     def _write(self) -> None:
-        settings = self.toolbox.writer_settings(datetime.fromisoformat(self.request.created))
+        settings = self.toolbox.writer_settings(
+            datetime.fromisoformat(self.request.created), self._predecessor_of(self.request)
+        )
 
         def write(folder: Path) -> None:
             if self.findings.status == "analysed":
                 written = write_outputs(
-                    self.findings, self.volume, self.segmentation, folder, settings
+                    self.findings, self.volume, self.report.segmentation, folder, settings
                 )
             else:
                 written = write_not_analysable(
@@ -180,7 +211,7 @@ class Analysis:
     def _verify(self) -> None:
         written = self.workspace.written()
         if self.findings.status == "analysed":
-            verify_outputs(written, self.findings, self.volume, self.segmentation)
+            verify_outputs(written, self.findings, self.volume, self.report.segmentation)
         spent = self.workspace.timings()
         timings = {**spent, "total": round(sum(spent.values()), 3)}
         write_findings(replace(self.findings, timings_s=timings), written, self.workspace.results)

@@ -15,8 +15,9 @@ from inference.limits import InputLimits
 from inference.segmenter import Segmenter, load_segmenter
 from inference.weights import RELEASED
 from service.config import Config
-from sr_writer import SoftwareIdentity, WriterSettings
+from sr_writer import PredecessorObject, SoftwareIdentity, WriterSettings
 from texture.calibration import Calibration, ScannerCalibration, select_calibration
+from texture.conversion import Corrections
 from texture.settings import resolve_settings, settings_from_mapping
 
 SOFTWARE = SoftwareIdentity(name="spinenode", version=version("spinenode"))
@@ -90,7 +91,17 @@ class Toolbox:
         ]
         return select_calibration(table, acquisition)
 
-    def writer_settings(self, created: datetime) -> WriterSettings:
+    @property
+    def corrections(self) -> Corrections:
+        """What is done to HU before the calibration."""
+        section = self.config.texture
+        return Corrections(
+            contrast=section.contrast_correction, internal=section.internal_calibration
+        )
+
+    def writer_settings(
+        self, created: datetime, predecessor: PredecessorObject | None = None
+    ) -> WriterSettings:
         """How results are written; `created` is stamped on them."""
         writer = self.config.sr_writer
         return WriterSettings(
@@ -100,6 +111,7 @@ class Toolbox:
             uid_root=writer.uid_root or None,
             configuration=self.configuration_digest,
             created=created,
+            predecessor=predecessor,
         )
 
     @cached_property

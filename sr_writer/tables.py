@@ -23,6 +23,7 @@ COLUMNS = (
     "hu_sd",
     "bmd_mg_cm3",
     *FEATURE_KEYS,
+    "bmd_calibration",
 )
 
 
@@ -31,8 +32,10 @@ def features_csv(findings: Findings) -> str:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(COLUMNS)
+    calibration = findings.spine.calibration
     for vertebra in findings.vertebrae:
-        writer.writerow([_cell(value) for value in _row(vertebra)])
+        named = None if vertebra.bmd_mg_cm3 is None else calibration
+        writer.writerow([_cell(value) for value in (*_row(vertebra), named)])
     return buffer.getvalue()
 
 

@@ -14,10 +14,12 @@ from inference.volume import CTVolume
 from texture.calibration import GENERIC_CALIBRATION, Calibration, generic_obstacle
 from texture.compute import RegionTexture, measure_region
 from texture.contrast import contrast_phase
+from texture.conversion import DEFAULT_CORRECTIONS, Conversion, Corrections
 from texture.density import BodyFrame, hu_statistics, spine_density, trabecular_core
 from texture.errors import RegionError
 from texture.features import FEATURE_KEYS
-from texture.notices import density_notices
+from texture.internal_calibration import internal_scale
+from texture.notices import conversion_notices, density_notices
 from texture.report import PresetIdentity, TextureReport, VertebraTexture
 from texture.roi import MARGIN_VOXELS, Box, centre_of_mass, label_boxes, widen
 from texture.settings import Settings, resolve_settings
@@ -36,7 +38,7 @@ class _Context:
     volume: CTVolume
     segmentation: Segmentation
     settings: Settings
-    calibration: Calibration
+    conversion: Conversion
     bmd_obstacle: str | None
     centres: dict[VertebraLevel, npt.NDArray[np.float64]]
 
@@ -47,6 +49,7 @@ def extract(
     measurements: tuple[VertebraMeasurement, ...],
     settings: Settings | str = "goller2023",
     calibration: Calibration | None = None,
+    corrections: Corrections = DEFAULT_CORRECTIONS,
 ) -> TextureReport:
     """Texture and density of all vertebrae in `measurements`, in their order.
 
@@ -59,6 +62,8 @@ def extract(
         gets no texture and no density; `unavailable` says so.
     calibration
         Of this scanner and tube voltage; None means `GENERIC_CALIBRATION` and a notice.
+    corrections
+        What is done to HU before the calibration.
 
     Raises
     ------
@@ -73,20 +78,26 @@ def extract(
             f"masks {segmentation.bodies.shape} are not on the volume's grid {volume.shape_kji}"
         )
     acquisition = volume.source.acquisition
+    centres = {m.level: np.array(m.centroid_lps_mm) for m in measurements}
+    abdominal = [centres[level] for level in AORTA_LEVELS if level in centres]
+    phase = contrast_phase(volume, segmentation.bodies, abdominal)
     context = _Context(
         volume=volume,
         segmentation=segmentation,
         settings=chosen,
-        calibration=GENERIC_CALIBRATION if calibration is None else calibration,
+        conversion=Conversion(
+            calibration=GENERIC_CALIBRATION if calibration is None else calibration,
+            scale=internal_scale(volume, abdominal, phase) if corrections.internal else None,
+            contrast_phase=phase if corrections.contrast else None,
+        ),
         bmd_obstacle=None if calibration is not None else generic_obstacle(acquisition),
-        centres={m.level: np.array(m.centroid_lps_mm) for m in measurements},
+        centres=centres,
     )
     boxes = label_boxes(segmentation.bodies)
     vertebrae = tuple(_vertebra(m, boxes.get(m.level), context) for m in measurements)
-    aorta = [context.centres[level] for level in AORTA_LEVELS if level in context.centres]
-    phase = contrast_phase(volume, segmentation.bodies, aorta)
-    spine = spine_density(_densities(vertebrae, measurements), context.calibration.name, phase)
-    warnings = density_notices(spine, acquisition, calibration)
+    spine = spine_density(_densities(vertebrae, measurements), context.conversion.name, phase)
+    notices = density_notices(spine, acquisition, calibration)
+    warnings = (*notices, *conversion_notices(context.conversion, corrections, phase))
     return TextureReport(preset_identity(chosen), vertebrae, spine, warnings)
 
 
@@ -153,7 +164,7 @@ def _with_density(vertebra: VertebraTexture, box: Box, context: _Context) -> Ver
         missing = dict.fromkeys(("hu", "bmd_mg_cm3"), SMALL_CORE_REASON)
         return replace(vertebra, unavailable=vertebra.unavailable | missing)
     statistics = hu_statistics(hu[core.mask])
-    bmd: float | None = context.calibration.bmd_mg_cm3(statistics.mean)
+    bmd: float | None = context.conversion.bmd_mg_cm3(statistics.mean)
     missing = {}
     if context.bmd_obstacle is not None:
         bmd, missing = None, {"bmd_mg_cm3": context.bmd_obstacle}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from inference.volume import Acquisition, Notice
-from texture.calibration import Calibration
+from texture.calibration import GENERIC_CALIBRATION, Calibration
+from texture.conversion import Conversion, Corrections
 from texture.density import REFERENCE_LEVELS
 from texture.report import SpineDensity
 
@@ -11,7 +12,7 @@ from texture.report import SpineDensity
 def density_notices(
     spine: SpineDensity, acquisition: Acquisition, calibration: Calibration | None
 ) -> tuple[Notice, ...]:
-    """Remarks on calibration, tube voltage, levels and contrast agent.
+    """Remarks on calibration, tube voltage and levels.
 
     Parameters
     ----------
@@ -23,8 +24,8 @@ def density_notices(
         notices.append(
             Notice(
                 "bmd_generic_calibration",
-                f"BMD uses the generic calibration {spine.calibration}, not one measured on this "
-                "scanner.",
+                f"BMD uses the generic calibration {GENERIC_CALIBRATION.name}, not one measured on "
+                "this scanner.",
             )
         )
         if acquisition.KVP is None:
@@ -32,11 +33,27 @@ def density_notices(
                 Notice("bmd_kvp_unknown", "The tube voltage is unknown; BMD assumes 120 kVp.")
             )
     notices.extend(_on_levels(spine))
-    if spine.contrast_phase not in (None, "native"):
-        phase = str(spine.contrast_phase).replace("_", " ")
-        notices.append(
-            Notice("contrast_enhanced", f"Contrast agent ({phase} phase) raises HU and BMD.")
+    return tuple(notices)
+
+
+def conversion_notices(
+    conversion: Conversion, corrections: Corrections, phase: str | None
+) -> tuple[Notice, ...]:
+    """Remarks on contrast agent and on the scan's own scale."""
+    notices = []
+    if phase not in (None, "native"):
+        named = f"Contrast agent ({str(phase).replace('_', ' ')} phase) raises HU and BMD"
+        offset = conversion.contrast_offset_hu
+        done = (
+            f": {offset:.1f} HU were taken off before BMD, the mean of Pompe et al. 2015; single "
+            "patients differ."
+            if offset
+            else "; BMD is not corrected for it."
         )
+        notices.append(Notice("contrast_enhanced", named + done))
+    if corrections.internal and conversion.scale is None:
+        text = "Air, fat and muscle could not set the HU scale: BMD uses HU as they are."
+        notices.append(Notice("internal_calibration_failed", text))
     return tuple(notices)
 
 

@@ -38,6 +38,8 @@ class TextureConfig(Section):
     preset: str = "goller2023"
     presets: dict[str, dict[str, Any]] = Field(default_factory=dict)
     calibrations: tuple[CalibrationConfig, ...] = ()
+    contrast_correction: bool = True
+    internal_calibration: bool = False
 
 
 class WriterConfig(Section):
