@@ -1,4 +1,4 @@
-"""`spinenode install-service` and `spinenode uninstall-service`."""
+"""`spinenode install-service`, `rollback` and `uninstall-service`."""
 
 from __future__ import annotations
 
@@ -28,25 +28,49 @@ ROOT = Path("/")
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("install-service")(install_service)
+    app.command("rollback")(rollback)
     app.command("uninstall-service")(uninstall_service)
 
 
 def install_service(prefix: Prefix = PREFIX, root: Root = ROOT, dry_run: DryRun = False) -> None:
-    """Write systemd units, user, folders and configuration; doing it again mends and updates."""
+    """Write systemd units, user, folders and configuration; doing it again mends and updates.
+
+    Run from a new release, it upgrades: drains and stops what runs, copies the SQLite databases,
+    makes the new release the current one and starts again.
+    """
     from service.install.installation import Installation  # noqa: PLC0415 - keeps --help quick
-    from service.install.manager import systemctl, systemd_runs  # noqa: PLC0415
+    from service.install.manager import running_units, systemd_runs  # noqa: PLC0415
     from service.install.units import this_host  # noqa: PLC0415
+    from service.install.upgrade import Upgrade  # noqa: PLC0415
 
     place = _place(prefix, root, dry_run)
-    changed = _make(Installation(place, this_host()).install(), dry_run)
-    if place.staged or dry_run:
+    upgrade = Upgrade(Installation(place, this_host()), Path(sys.prefix))
+    if dry_run:
+        _foresee(upgrade.changes())
+        return
+    if not place.staged:
+        upgrade.require_release()
+    upgrade.carry_out(_make)
+    if place.staged:
         return
     if not systemd_runs():
         sys.stdout.write("systemd does not run here; the units take effect where it does\n")
-        return
-    if changed:
-        systemctl("daemon-reload")
-    sys.stdout.write("next: systemctl enable --now spinenode\n")
+    elif not running_units():
+        sys.stdout.write("next: systemctl enable --now spinenode\n")
+
+
+def rollback(prefix: Prefix = PREFIX, root: Root = ROOT, dry_run: DryRun = False) -> None:
+    """Go back to the release before the current one; the queue and all data stay as they are."""
+    from service.install.releases import Releases  # noqa: PLC0415 - keeps --help quick
+
+    place = _place(prefix, root, dry_run)
+    program = Releases(place).program_before()
+    sys.stdout.write(f"going back to {program.parents[2].name}\n")
+    sys.stdout.flush()
+    options = ["--prefix", str(place.prefix), "--root", str(place.root)]
+    options += ["--dry-run"] if dry_run else []
+    # That release knows its own units best.
+    os.execv(program, [str(program), "install-service", *options])
 
 
 def uninstall_service(
@@ -62,21 +86,24 @@ def uninstall_service(
 ) -> None:
     """Stop the service and remove its units; everything else stays unless --purge."""
     from service.install.installation import Installation  # noqa: PLC0415 - keeps --help quick
-    from service.install.manager import systemctl, systemd_runs  # noqa: PLC0415
+    from service.install.manager import PATTERNS, systemctl, systemd_runs  # noqa: PLC0415
     from service.install.units import this_host  # noqa: PLC0415
 
     place = _place(prefix, root, dry_run)
     installation = Installation(place, this_host())
-    live = systemd_runs() and not place.staged and not dry_run
     changes = installation.uninstall()
+    leftovers = installation.purge() if purge else []
+    if dry_run:
+        _foresee([*changes, *leftovers])
+        return
+    live = systemd_runs() and not place.staged
     if live and any(change.needed() for change in changes):
-        systemctl("disable", "--now", "spinenode.service")
-        systemctl("stop", "spinenode-worker@*.service")
-    _make(changes, dry_run)
+        systemctl("disable", "spinenode.service")
+        systemctl("stop", *PATTERNS)
+    _make(changes)
     if live:
         systemctl("daemon-reload")
-    if purge:
-        _make(installation.purge(), dry_run)
+    _make(leftovers)
 
 
 def _place(prefix: Path, root: Path, dry_run: bool) -> Place:
@@ -89,14 +116,22 @@ def _place(prefix: Path, root: Path, dry_run: bool) -> Place:
     return place
 
 
-def _make(changes: Sequence[Change], dry_run: bool) -> bool:
+def _foresee(changes: Sequence[Change]) -> None:
+    for change in changes:
+        _say("would do" if change.needed() else "as it should be", change)
+
+
+def _make(changes: Sequence[Change]) -> bool:
     """Make what is needed and say so; whether anything was."""
     changed = False
     for change in changes:
         needed = change.needed()
-        if needed and not dry_run:
+        if needed:
             change.make()
         changed |= needed
-        mark = ("would " if dry_run else "") + "do" if needed else "as it should be"
-        sys.stdout.write(f"{mark:<16} {change.describe()}\n")
+        _say("do" if needed else "as it should be", change)
     return changed
+
+
+def _say(mark: str, change: Change) -> None:
+    sys.stdout.write(f"{mark:<16} {change.describe()}\n")

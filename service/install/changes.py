@@ -134,6 +134,29 @@ class OwnFile:
 
 
 @dataclass(frozen=True)
+class Link:
+    """A symbolic link to this target, as relative as the target is given."""
+
+    path: Path
+    target: str
+
+    def needed(self) -> bool:
+        """Whether it is missing, or points elsewhere."""
+        return not self.path.is_symlink() or str(self.path.readlink()) != self.target
+
+    def make(self) -> None:
+        """Point it there in one step: there is no instant without a target."""
+        temporary = self.path.with_name(self.path.name + ".new")
+        temporary.unlink(missing_ok=True)
+        temporary.symlink_to(self.target)
+        temporary.replace(self.path)
+
+    def describe(self) -> str:
+        """One line."""
+        return f"link {self.path} -> {self.target}"
+
+
+@dataclass(frozen=True)
 class Removed:
     """A file or folder that is gone, with everything in it."""
 

@@ -48,8 +48,8 @@ class Installation:
         changes += [
             Folder(place.at(CONFIG.parent), self._ours(0o750)),
             Folder(place.at(TLS), self._ours(0o750)),
-            Folder(place.at(STATE), self._service(0o750)),
-            Folder(place.at(CACHE), self._service(0o750)),
+            Folder(place.at(STATE), self.owned_by_service(0o750)),
+            Folder(place.at(CACHE), self.owned_by_service(0o750)),
             OwnFile(TextFile(place.at(CONFIG), example, secret)),
             TextFile(place.at(CONFIG_EXAMPLE), example, secret),
         ]
@@ -91,8 +91,13 @@ class Installation:
         """The service reads, only root writes."""
         return self._ownership(mode, "root", ACCOUNT)
 
-    def _service(self, mode: int) -> Ownership:
+    def owned_by_service(self, mode: int) -> Ownership:
+        """Ownership of what the service writes."""
         return self._ownership(mode, ACCOUNT, ACCOUNT)
+
+    def spool(self) -> Path:
+        """Where the spool lies on the host; a relative one is below the state folder."""
+        return STATE / self._config().node.spool
 
     def _ownership(self, mode: int, owner: str, group: str) -> Ownership:
         return Ownership(mode) if self.place.staged else Ownership(mode, owner, group)
