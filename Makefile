@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo test test-slow test-browser test-viewers validate-dicom bench wheel train train-refiner train-smoke clean
+.PHONY: setup demo test test-slow test-browser test-viewers validate-dicom bench wheel wheelhouse train train-refiner train-smoke clean
 
 setup: $(STAMP)
 
@@ -76,6 +76,15 @@ train-smoke: setup
 wheel: setup
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 	$(BIN)/python tests/wheel_contents.py dist
+
+# Everything that a host without network needs: the wheels of the program and of what it uses, their
+# sums, and install.sh, which installs or upgrades from them (docs/installation.md).
+WHEELHOUSE ?= dist/wheelhouse
+wheelhouse: setup
+	mkdir -p $(WHEELHOUSE) && rm -f $(WHEELHOUSE)/*.whl $(WHEELHOUSE)/SHA256SUMS
+	$(BIN)/python -m pip wheel --quiet --constraint constraints.txt --wheel-dir $(WHEELHOUSE) .
+	cp deploy/install.sh constraints.txt $(WHEELHOUSE)
+	cd $(WHEELHOUSE) && sha256sum * > SHA256SUMS
 
 clean:
 	rm -rf $(VENV) dist build demo-output
