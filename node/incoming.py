@@ -131,7 +131,7 @@ class IncomingFile:
             self._check_disk()
         self._close()
 
-    def publish(self, path: Path) -> None:
+    def publish(self, path: str) -> None:
         """Move the sealed file to its name.
 
         Sealed before, nothing torn ever bears a final name, also when two associations publish

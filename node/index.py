@@ -11,7 +11,8 @@ import enum
 import sqlite3
 import time
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from pathlib import Path
 
 from node.database import Database
@@ -50,6 +51,8 @@ INSTANCE_COLUMNS = (
     "sop_instance_uid, sop_class_uid, study_instance_uid, series_instance_uid, modality, "
     "sha256, size_bytes, path, transfer_syntax_uid, calling_ae_title"
 )
+# In the order of the columns; `dataclasses.astuple` would copy each value, once per instance.
+VALUES_OF = attrgetter(*(field.name for field in fields(StoredInstance)))
 
 
 class Addition(enum.Enum):
@@ -120,7 +123,7 @@ class SpoolIndex:
         db.execute(
             f"INSERT INTO instance (series_key, is_current, {INSTANCE_COLUMNS})"
             " VALUES (?,1,?,?,?,?,?,?,?,?,?,?)",
-            (key, *astuple(instance)),
+            (key, *VALUES_OF(instance)),
         )
         return Addition.CHANGED if superseded else Addition.NEW
 

@@ -140,7 +140,6 @@ class Spool:
 
     def _publish(self, incoming: IncomingFile, instance: StoredInstance, key: str) -> Addition:
         with self._gate.publishing(key):
-            make_directory(series_folder(self.root, key))
             incoming.seal()
             return self._publications.add(Publication(incoming, instance))
 
@@ -148,9 +147,12 @@ class Spool:
         """Name files, make their directories durable, then the entries: one flush for each."""
         folders = set()
         for each in publications:
-            path = self.root / each.instance.path
+            path = f"{self.root}/{each.instance.path}"
+            folder = os.path.dirname(path)  # noqa: PTH120 (once per instance; a Path costs more)
+            if folder not in folders and not os.path.isdir(folder):  # noqa: PTH112
+                make_directory(Path(folder))
             each.incoming.publish(path)
-            folders.add(path.parent)
+            folders.add(folder)
         for folder in folders:
             sync_directory(folder)
         return self.index.add_all([each.instance for each in publications])

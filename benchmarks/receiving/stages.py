@@ -22,6 +22,7 @@ from node import (
     SpoolSettings,
 )
 from node.bounded_socket import BoundedSocket
+from node.group_commit import GroupCommit
 from node.incoming import IncomingFile
 from node.index import SpoolIndex
 from node.scp import StorageScp
@@ -37,9 +38,11 @@ STAGES: tuple[tuple[str, type[Any], str], ...] = (
     ("writing the file", IncomingFile, "_write"),
     ("reading the header", IncomingFile, "header"),
     ("deciding and naming", StorageScp, "keep"),
-    ("file and directory to the disk", IncomingFile, "publish"),
     ("known already?", SpoolIndex, "knows"),
-    ("index entry to the disk", SpoolIndex, "add"),
+    ("content to the disk", IncomingFile, "seal"),
+    ("waiting for a shared flush", GroupCommit, "add"),
+    ("name and directory to the disk", Spool, "_publish_all"),
+    ("index entry to the disk", SpoolIndex, "add_all"),
     ("following the series", NodeServer, "_instance_stored"),
     ("answering", StreamingDul, "_answer"),
 )
