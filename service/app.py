@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 import texture
 from node import NodeError, NodeServer, Spool
 from service.audit import PageAuditor, make_recorder
+from service.completeness import series_settings
 from service.config import Config
 from service.dashboard.board import Board
 from service.dashboard.pages import dashboard_app
@@ -21,7 +22,7 @@ from service.dashboard.sources import DashboardSources
 from service.dashboard.workers import signs_of_life
 from service.delivery import Deliverer, backoff_seconds
 from service.delivery_watch import DeliveryWatch
-from service.destinations import listener_settings, series_settings, spool_settings
+from service.destinations import listener_settings, spool_settings
 from service.disk_gate import DiskGate
 from service.errors import ServiceError
 from service.intake import Intake
@@ -31,9 +32,11 @@ from service.metrics import Metrics
 from service.monitoring.gauges import watch_node, watch_queue, watch_workers
 from service.notifications import Notifier, TroubleWatch, final_trouble, lasting_trouble
 from service.observers import NodeWatcher
+from service.predecessor import find_predecessor
 from service.queue import JobQueue, Steps
 from service.retention import Retention
 from service.runner import JobRunner
+from service.second_choice import SecondChoice
 from service.series_register import SeriesRegister, register_location
 from service.steps import STEPS
 from service.toolbox import Toolbox
@@ -60,9 +63,16 @@ class Worker:
         self.toolbox = Toolbox(config)
         self.jobs = Jobs(config.database_url, jobs_folder(config))
         self.metrics = Metrics(self.jobs.counts, config.node.spool)
-        self.runner = JobRunner(self.toolbox, self.metrics)
         self.recorder = make_recorder(config, self.metrics.audited)
         self.deliverer = Deliverer(config, self.metrics, self.recorder)
+        self.register = SeriesRegister(register_location(config.database_url))
+        folder = jobs_folder(config)
+        self.runner = JobRunner(
+            self.toolbox,
+            self.metrics,
+            lambda request: find_predecessor(folder, request, self.deliverer.reached_any),
+        )
+        self.choice = SecondChoice(self.runner.finish, self.register, folder)
         self.notifier = Notifier(config, self.deliverer, self.metrics.notified)
         self.disk = DiskGate(config.node.spool)
         self.deliveries = DeliveryWatch(self.notifier.deliver)
@@ -70,7 +80,7 @@ class Worker:
         steps = Steps(
             analysis_steps=STEPS,
             run_step=self.disk.patient(self.runner.run_step),
-            finish=self.disk.patient(self.runner.finish),
+            finish=self.disk.patient(self.choice.finish),
             destinations=self.notifier.destinations,
             deliver=self.disk.patient(self.deliveries.deliver),
             backoff_seconds=backoff_seconds,
@@ -91,6 +101,7 @@ class Worker:
         self.queue.stop(_DRAIN_SECONDS)
         self.recorder.stopped()
         self.deliverer.close()
+        self.register.close()
         self.jobs.close()
 
     def follow(self, config: Config) -> None:
@@ -129,7 +140,7 @@ class Service:
         self.config = config
         self.worker = Worker(config)
         self.spool = Spool(spool_settings(config))
-        self.register = SeriesRegister(register_location(config.database_url))
+        self.register = self.worker.register
         self.intake = Intake(
             self.worker.toolbox,
             self.worker.queue,

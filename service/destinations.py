@@ -7,7 +7,7 @@ from node import (
     ListenerLimits,
     ListenerSettings,
     Peer,
-    SeriesSettings,
+    ReceivePath,
     SpoolSettings,
     TlsSettings,
     WebDestination,
@@ -75,6 +75,7 @@ def listener_settings(config: Config) -> ListenerSettings:
         max_associations=config.node.max_associations,
         tls=tls_settings(config.node.tls),
         limits=_listener_limits(config.node.limits),
+        receive_path=ReceivePath(config.node.receive_path),
     )
 
 
@@ -92,11 +93,3 @@ def _listener_limits(limits: ListenerLimitsConfig) -> ListenerLimits:
 def spool_settings(config: Config) -> SpoolSettings:
     """Where received images are kept."""
     return SpoolSettings(root=images_folder(config), min_free_gib=config.node.min_free_gib)
-
-
-def series_settings(config: Config) -> SeriesSettings:
-    """When a series counts as complete."""
-    series = config.node.series
-    return SeriesSettings(
-        quiet_seconds=series.quiet_seconds, max_wait_seconds=series.max_wait_seconds
-    )

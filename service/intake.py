@@ -14,11 +14,13 @@ from datetime import UTC, datetime
 
 from node import ReceivedSeries
 from service.config import Config
-from service.layout import jobs_folder
+from service.fetch.ledger import was_asked_for
+from service.layout import fetch_ledger_file, jobs_folder
 from service.metrics import Metrics
+from service.priority import BACKFILL_PRIORITY
 from service.request import Request
 from service.rules import LeftOut, reason_to_leave_out, urgency
-from service.series_facts import read_facts
+from service.series_facts import SeriesFacts, read_facts
 from service.series_register import RegisteredSeries, SeriesRegister, SeriesState
 from service.study_desk import StudyDesk
 from service.submission import Submission, Submits
@@ -75,7 +77,7 @@ class Intake:
     def series_complete(self, series: ReceivedSeries) -> None:
         """Enter a series; it becomes a job now, with its study, or never."""
         facts = read_facts(file.path for file in series.files)
-        facts = replace(facts, priority=urgency(facts, self._rules, series.calling_ae_title))
+        facts = replace(facts, priority=self._priority(facts, series))
         entry = RegisteredSeries(
             SeriesInstanceUID=series.SeriesInstanceUID,
             StudyInstanceUID=series.StudyInstanceUID,
@@ -104,6 +106,13 @@ class Intake:
                 "job": entry.job_id,
             },
         )
+
+    def _priority(self, facts: SeriesFacts, series: ReceivedSeries) -> int:
+        """What was fetched is old, whatever urgency its request had then."""
+        ledger = fetch_ledger_file(self._toolbox.config)
+        if was_asked_for(ledger, series.SeriesInstanceUID):
+            return BACKFILL_PRIORITY
+        return urgency(facts, self._rules, series.calling_ae_title)
 
     def _leave_out(self, entry: RegisteredSeries, why: LeftOut, series: ReceivedSeries) -> None:
         self._register.enter(
@@ -137,6 +146,7 @@ class Intake:
                 StudyInstanceUID=series.StudyInstanceUID,
                 SeriesInstanceUID=series.SeriesInstanceUID,
                 priority=entry.facts.priority,
+                min_levels=self._rules.min_levels,
             )
         )
 

@@ -7,13 +7,14 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from inference import Notice, UnreadableInput
 from node import ReceivedSeries
 from service.config import Config
 from service.fetch.local_queue import LocalQueue
 from service.intake import Intake
 from service.layout import jobs_folder
 from service.metrics import Metrics
-from service.runner import JobRunner
+from service.pipeline import Analysis, Progress
 from service.series_register import SeriesRegister, register_location
 from service.steps import STEPS
 from service.toolbox import Toolbox
@@ -38,12 +39,11 @@ class Bench:
     """
 
     def __init__(self, config: Config, results: Path) -> None:
-        toolbox = Toolbox(config)
+        self._toolbox = Toolbox(config)
         metrics = Metrics(dict, config.node.spool)
         self.register = SeriesRegister(register_location(config.database_url))
         self.queue = LocalQueue(results)
-        self._intake = Intake(toolbox, self.queue, self.register, metrics)
-        self._runner = JobRunner(toolbox, metrics)
+        self._intake = Intake(self._toolbox, self.queue, self.register, metrics)
         self._jobs = jobs_folder(config)
 
     def enter(self, series: ReceivedSeries) -> None:
@@ -55,12 +55,16 @@ class Bench:
         self._intake.desk.decide(study_instance_uid)
         return self.queue.take()
 
-    def run(self, job_id: str) -> None:
+    def run(self, job_id: str, progress: Progress) -> None:
         """Analyse; the results appear as a whole."""
-        for step in STEPS:
-            self._runner.run_step(job_id, step)
-        self._runner.finish(job_id)
         workspace = Workspace(self._jobs / job_id)
+        analysis = Analysis(workspace, self._toolbox, progress)
+        for step in STEPS:
+            try:
+                analysis.run(step)
+            except UnreadableInput as error:
+                # One of many series: an answer like any other, as at the node.
+                workspace.put_reasons((Notice("unreadable_input", str(error)),))
         target = self.queue.folder_of(job_id)
         target.parent.mkdir(parents=True, exist_ok=True)
         workspace.results.rename(target)

@@ -7,6 +7,7 @@ cohort, and the key of their pseudonyms.
 from __future__ import annotations
 
 import enum
+import logging
 import secrets
 import sqlite3
 import time
@@ -19,6 +20,8 @@ from urllib.parse import quote
 from node.database import Database
 from node.durable import make_directory
 from service.fetch.person import Person
+
+log = logging.getLogger(__name__)
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS fetched_series (
@@ -45,6 +48,7 @@ CREATE TABLE IF NOT EXISTS pseudonym_key (
 ) STRICT;
 """
 KEY_BYTES = 32
+LATELY_SECONDS = 3600.0
 
 
 class FetchState(enum.StrEnum):
@@ -179,9 +183,17 @@ class FetchLedger:
 
 
 def was_asked_for(ledger: Path, series_instance_uid: str) -> bool:
-    """Whether a fetch asked for a series; read by another process while the fetch writes."""
+    """Whether a fetch asked for a series lately; read while the fetch writes.
+
+    Only lately: a scanner may send the same series again next year.
+    """
     if not ledger.is_file():
         return False
-    with closing(sqlite3.connect(f"file:{quote(str(ledger))}?mode=ro", uri=True)) as db:
-        query = "SELECT 1 FROM fetched_series WHERE series_instance_uid=?"
-        return db.execute(query, (series_instance_uid,)).fetchone() is not None
+    query = "SELECT 1 FROM fetched_series WHERE series_instance_uid=? AND updated_at>?"
+    values = series_instance_uid, time.time() - LATELY_SECONDS
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(ledger))}?mode=ro", uri=True)) as db:
+            return db.execute(query, values).fetchone() is not None
+    except sqlite3.Error as error:
+        log.warning("the ledger of fetches cannot be read", extra={"problem": str(error)})
+        return False

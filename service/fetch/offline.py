@@ -100,13 +100,15 @@ class Analyst:
 
     def _run(self, job_id: str) -> str:
         """Analyse; return what went wrong, if anything did."""
-        self._watch.doing("analysing")
         try:
-            self._bench.run(job_id)
+            self._bench.run(job_id, self._step)
         except Exception as error:  # one series must not end a cohort of thousands
             log.debug("analysis failed", extra={"job": job_id}, exc_info=error)
             return f"the analysis failed: {type(error).__name__}"
         return ""
+
+    def _step(self, step: str, fraction: float) -> None:
+        self._watch.doing(f"{step} {fraction:.0%}")
 
     def _settle(self, entry: LedgerEntry, problems: dict[str, str]) -> None:
         """Enter how a series ended, and delete its images."""
