@@ -173,7 +173,7 @@ def test_connections_of_a_sender_are_cut_inside_objects(series, tmp_path):
             CuttingProxy(installation.port) as network,
         ):
             sender = Sender(series, installation.through(network.port))
-            network.cut_after = 150_000
+            network.cut_after = 40_000
             sender.start()
             wait_for(lambda: network.cuts > 5, "cuts")
             assert not list((installation.spool / "images" / "series").rglob("*.part"))

@@ -41,6 +41,8 @@ class Aftermath:
 def all_delivered(installation: Installation, series: Sequence[Sequence[Path]]) -> bool:
     """Whether a job on the whole of each series ended, and every delivery arrived."""
     jobs = installation.jobs()
+    failed = [f"{job.id}: {job.problem}" for job in jobs if job.state == "failed"]
+    assert not failed, failed
     whole = {(job.SeriesInstanceUID, job.instances) for job in jobs if job.state in ENDED}
     wanted = {(_series_uid(files), len(files)) for files in series}
     arrived = all(
