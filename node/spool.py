@@ -195,6 +195,19 @@ class Spool:
             self._purge(key)
         return len(keys)
 
+    def purge_damaged(self, older_than_seconds: float) -> int:
+        """Delete files that were set aside that long ago; return how many."""
+        limit = time.time() - older_than_seconds
+        # Renamed, not written, when it was set aside: the change of the inode tells when.
+        old = [each for each in self._damaged() if each.stat().st_ctime < limit]
+        for path in old:
+            path.unlink(missing_ok=True)
+        return len(old)
+
+    def _damaged(self) -> list[Path]:
+        folder = self.root / "damaged"
+        return list(folder.iterdir()) if folder.is_dir() else []
+
     def _purge(self, key: str) -> None:
         with self._gate.purging(key):
             self.index.begin_purge(key)

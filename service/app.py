@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import texture
 from node import NodeError, NodeServer, Spool
+from node.ledger_upkeep import LedgerUpkeep
 from service.audit import PageAuditor, make_recorder
 from service.completeness import series_settings
 from service.config import Config
@@ -27,7 +28,7 @@ from service.disk_gate import DiskGate
 from service.errors import ServiceError
 from service.intake import Intake
 from service.jobs import Jobs
-from service.layout import jobs_folder
+from service.layout import jobs_folder, ledger_location
 from service.metrics import Metrics
 from service.monitoring.gauges import watch_node, watch_queue, watch_workers
 from service.notifications import Notifier, TroubleWatch, final_trouble, lasting_trouble
@@ -181,7 +182,10 @@ class Service:
         )
         self.web = WebServer(dashboard_app(sources), config.service.dashboard)
         self._stopping = threading.Event()
-        self._retention = Retention(config, self.worker.jobs, self.spool)
+        self._upkeep = LedgerUpkeep(ledger_location(config))
+        self._retention = Retention(
+            config, self.worker.jobs, self.spool, self.register, self._upkeep
+        )
 
     def start(self) -> None:
         """Start every part; the listener last, when received images can be worked on."""
@@ -203,6 +207,7 @@ class Service:
         self.worker.stop()
         self.web.stop()
         self.register.close()
+        self._upkeep.close()
         self.signs_of_life.close()
         self.board.close()
         log.info("drained", extra={"seconds": round(time.monotonic() - started, 1)})

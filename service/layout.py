@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from node.shared_database import Location
 from service.config import Config
 
 
@@ -17,8 +18,10 @@ def jobs_folder(config: Config) -> Path:
     return config.node.spool / "jobs"
 
 
-def ledger_file(config: Config) -> Path:
-    """What each destination has received."""
+def ledger_location(config: Config) -> Location:
+    """What each destination has received: beside the images, or where several hosts see it."""
+    if config.database_url.startswith("postgresql"):
+        return config.database_url
     return config.node.spool / "deliveries.sqlite"
 
 

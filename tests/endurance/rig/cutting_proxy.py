@@ -1,25 +1,23 @@
-"""A network that cuts: forwards TCP on loopback, and resets connections after so many bytes."""
+"""A network that cuts: forwards TCP on loopback, and ends connections after so many bytes."""
 
 from __future__ import annotations
 
 import socket
-import struct
 import threading
 from typing import Self
 
 CHUNK_BYTES = 4096
-RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class CuttingProxy:
-    """Forwards to a port; a connection whose client sent `cut_after` bytes is reset.
+    """Forwards to a port; a connection whose client sent `cut_after` bytes is cut.
 
     Attributes
     ----------
     cut_after
         Bytes; None forwards for ever.
     cuts
-        Connections reset so far.
+        Connections cut so far.
     """
 
     def __init__(self, target_port: int) -> None:
@@ -65,9 +63,9 @@ class CuttingProxy:
                 forwarded += len(piece)
                 if self.cut_after is not None and forwarded > self.cut_after:
                     self.cuts += 1
+                    # Not only closed: the other thread still waits on both.
                     for each in (client, server):
-                        each.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
-                        each.close()
+                        each.shutdown(socket.SHUT_RDWR)
                     return
                 if not piece:
                     server.shutdown(socket.SHUT_WR)
