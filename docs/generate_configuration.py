@@ -82,6 +82,7 @@ MEANINGS = {
     "destinations[].authorization": "Value of the Authorization header for `dicomweb_url`; never logged.",
     "destinations[].storage_commitment": "Ask the archive to commit to what it received.",
     "destinations[].outputs": "What this archive gets.",
+    "destinations[].refusals_remembered_hours": "How long a refused SOP class or transfer syntax is not offered again; 0: it always is.",
     "sources[].name": "How `spinenode fetch --source` calls it.",
     "sources[].ae_title": "Called AE title.",
     "sources[].host": "Name or address.",

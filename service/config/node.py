@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -37,6 +37,7 @@ class NodeConfig(Section):
     tls: TlsConfig = TlsConfig()
     peers: tuple[PeerConfig, ...] = ()
     max_associations: Annotated[int, Field(ge=1, le=500)] = 20
+    receive_path: Literal["streamed", "library"] = "streamed"
     spool: Path = Path("var/spool")
     min_free_gib: Annotated[float, Field(ge=0)] = 2.0
     limits: ListenerLimitsConfig = ListenerLimitsConfig()

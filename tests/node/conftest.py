@@ -119,14 +119,9 @@ class RunningNode:
         return Destination("node", "SPINENODE", "127.0.0.1", self.server.port)
 
 
-@pytest.fixture(
-    params=[
-        ReceivePath.STREAMED,
-        pytest.param(ReceivePath.LIBRARY, marks=pytest.mark.slow),
-    ]
-)
+@pytest.fixture(params=list(ReceivePath))
 def receive_path(request) -> ReceivePath:
-    """Every test with a node runs on both receive paths (the library's in the slow run)."""
+    """Every test with a node runs on both receive paths."""
     return request.param
 
 

@@ -61,7 +61,7 @@ def _data_set(path):
 RECEIVER = """
 import sys, time
 from pathlib import Path
-from node import ListenerSettings, NodeServer, SeriesSettings, Spool, SpoolSettings
+from node import ListenerSettings, NodeServer, ReceivePath, SeriesSettings, Spool, SpoolSettings
 
 handed = Path(sys.argv[1]) / "handed.txt"
 def consume(series):
@@ -69,9 +69,8 @@ def consume(series):
         file.write(f"{series.instance_set_digest} {len(series.files)}\\n")
 
 spool = Spool(SpoolSettings(Path(sys.argv[1]) / "spool", min_free_gib=0.0))
-server = NodeServer(
-    ListenerSettings(host="127.0.0.1", port=0), spool, SeriesSettings(0.3, 60), consume
-)
+listener = ListenerSettings(host="127.0.0.1", port=0, receive_path=ReceivePath(sys.argv[2]))
+server = NodeServer(listener, spool, SeriesSettings(0.3, 60), consume)
 server.start()
 sys.stdout.write(f"port {server.port}\\n")
 sys.stdout.flush()
@@ -80,12 +79,12 @@ time.sleep(60)
 
 
 @pytest.fixture
-def start_receiver(tmp_path):
+def start_receiver(tmp_path, receive_path):
     processes = []
 
     def start():
         process = subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(RECEIVER), str(tmp_path)],
+            [sys.executable, "-c", textwrap.dedent(RECEIVER), str(tmp_path), receive_path],
             cwd=REPOSITORY,
             stdout=subprocess.PIPE,
             text=True,
