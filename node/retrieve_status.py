@@ -74,7 +74,9 @@ class SubOperations:
             comment = f"{self._name} could not send {failed} images" if failed else ""
             return Retrieval(arrived, failed, comment)
         if status == MOVE_DESTINATION_UNKNOWN:
-            raise Permanent(f"{self._name} does not know {self._to} (0x{status:04X})")
+            raise Permanent(
+                f"{self._name} does not know {self._to}, or cannot reach it (0x{status:04X})"
+            )
         if status in REFUSED_FOR_GOOD:
             raise Permanent(f"{self._name} refuses the retrieval (0x{status:04X})")
         raise Retryable(f"{self._name} answered the retrieval with 0x{status:04X}")

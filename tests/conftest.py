@@ -178,7 +178,7 @@ def _key_matches(element, instance: Dataset) -> bool:
         first, _, last = wanted.partition("-")
         return (not first or held >= first) and (not last or held <= last)
     if element.VR == "UI":
-        return held in wanted.split("\\")
+        return held in ([element.value] if element.VM == 1 else list(element.value))
     return fnmatch.fnmatchcase(held, wanted.replace("[", "[[]"))
 
 

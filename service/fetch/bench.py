@@ -15,6 +15,7 @@ from service.intake import Intake
 from service.layout import jobs_folder
 from service.metrics import Metrics
 from service.pipeline import Analysis, Progress
+from service.second_choice import SecondChoice
 from service.series_register import SeriesRegister, register_location
 from service.steps import STEPS
 from service.toolbox import Toolbox
@@ -45,13 +46,17 @@ class Bench:
         self.queue = LocalQueue(results)
         self._intake = Intake(self._toolbox, self.queue, self.register, metrics)
         self._jobs = jobs_folder(config)
+        self._choice = SecondChoice(self._status, self.register, self._jobs)
 
     def enter(self, series: ReceivedSeries) -> None:
         """Take a whole series; `decide` says when its study is."""
         self._intake.series_complete(series)
 
     def decide(self, study_instance_uid: str) -> tuple[str, ...]:
-        """Choose among the series of a study; return the jobs to run."""
+        """Choose among the series of a study; return the jobs to run, none at the end.
+
+        To be called again once they ran: the next best series has its turn then.
+        """
         self._intake.desk.decide(study_instance_uid)
         return self.queue.take()
 
@@ -65,10 +70,14 @@ class Bench:
             except UnreadableInput as error:
                 # One of many series: an answer like any other, as at the node.
                 workspace.put_reasons((Notice("unreadable_input", str(error)),))
+        self._choice.finish(job_id)
         target = self.queue.folder_of(job_id)
         target.parent.mkdir(parents=True, exist_ok=True)
         workspace.results.rename(target)
         shutil.rmtree(workspace.folder, ignore_errors=True)
+
+    def _status(self, job_id: str) -> str:
+        return Workspace(self._jobs / job_id).findings().status
 
     def ending_of(self, job_id: str) -> Ending | None:
         """How a job ended; None without results."""

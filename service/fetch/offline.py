@@ -79,7 +79,9 @@ class Analyst:
         self._note_person(study, received[0])
         for series in received:
             self._bench.enter(series)
-        problems = {job: self._run(job) for job in self._bench.decide(study.StudyInstanceUID)}
+        problems: dict[str, str] = {}
+        while jobs := self._bench.decide(study.StudyInstanceUID):
+            problems |= {job: self._run(job) for job in jobs}
         for entry in self.ledger.series_of(study.StudyInstanceUID):
             if entry.state in (*ENDED, *HERE):
                 self._settle(entry, problems)
