@@ -17,7 +17,8 @@ LOWEST_FREE_PORT = 1024
 NVIDIA_CONTROL = Path("/dev/nvidiactl")
 
 _RELOAD_BY_MANAGER = "Type=notify-reload"
-_RELOAD_BY_COMMAND = "Type=notify\nExecReload=/bin/kill -HUP $MAINPID"
+# The shell's own kill: /bin/kill belongs to procps, which a small Debian lacks.
+_RELOAD_BY_COMMAND = "Type=notify\nExecReload=/bin/sh -c 'kill -HUP $MAINPID'"
 _NO_DEVICES = "PrivateDevices=yes"
 _GPU_ONLY = """# The GPU and nothing else of /dev; PrivateDevices would hide it.
 DevicePolicy=closed

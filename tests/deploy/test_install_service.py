@@ -132,7 +132,7 @@ def test_on_the_host_itself_it_wants_root(monkeypatch):
 
 def test_systemd_reloads_by_itself_where_it_can():
     old = settings(render_units(PREFIX, Config(), DEBIAN_12)["spinenode.service"])
-    assert (old["Type"], old["ExecReload"]) == (["notify"], ["/bin/kill -HUP $MAINPID"])
+    assert (old["Type"], old["ExecReload"]) == (["notify"], ["/bin/sh -c 'kill -HUP $MAINPID'"])
     new = settings(render_units(PREFIX, Config(), Host(253, gpu=False))["spinenode.service"])
     assert new["Type"] == ["notify-reload"]
     assert "ExecReload" not in new
@@ -159,7 +159,7 @@ def verified_root(tmp_path):
     """A staged host with what the units refer to."""
     root = tmp_path / "root"
     install(root)
-    for program in ("opt/spinenode/current/venv/bin/spinenode", "bin/kill"):
+    for program in ("opt/spinenode/current/venv/bin/spinenode", "bin/sh"):
         path = root / program
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("#!/bin/sh\n")
