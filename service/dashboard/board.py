@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from dbos import DBOSClient, WorkflowStatus
 
 from service.dashboard.job_row import DeliveryMark, JobRow
-from service.job_views import ACTIVE, DELIVERED, ENDED, state_of
+from service.job_views import ACTIVE, delivery_ended, state_of
 from service.queue import (
     ANALYSIS_WORKFLOW,
     DELIVERY_WORKFLOW,
@@ -92,9 +92,7 @@ class Board:
             self._snapshot = None
 
     def _read(self) -> Snapshot:
-        deliveries = _by_job(
-            self.client.list_workflows(name=DELIVERY_WORKFLOW, load_input=False, load_output=False)
-        )
+        deliveries = _by_job(self.client.list_workflows(name=DELIVERY_WORKFLOW, load_input=False))
         attempts = _by_job(self.client.list_workflows(name=ANALYSIS_WORKFLOW, load_input=False))
         rows = [
             _row(job_id, workflows, deliveries.get(job_id, []))
@@ -140,9 +138,7 @@ def delivery_marks(workflows: Iterable[WorkflowStatus]) -> tuple[DeliveryMark, .
 
 
 def delivery_state(workflow: WorkflowStatus) -> str:
-    """``queued``, ``sending``, ``delivered``, ``failed`` or ``cancelled``."""
-    if workflow.status == "SUCCESS":
-        return DELIVERED
+    """``queued``, ``sending``, ``delivered``, ``superseded``, ``failed`` or ``cancelled``."""
     if workflow.status == "PENDING":
         return "sending"
-    return ENDED.get(workflow.status) or ACTIVE.get(workflow.status, workflow.status.lower())
+    return delivery_ended(workflow) or ACTIVE.get(workflow.status, workflow.status.lower())

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dbos import WorkflowStatus
-from dbos._sys_db import StepInfo
+from dbos import StepInfo, WorkflowStatus
 
 from service.dashboard.board import Board, delivery_state
 from service.job_views import ACTIVE, problem_of, state_of

@@ -56,7 +56,7 @@ class Ties:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The findings of a job in a few words; `flagged` are the levels with a suspected fracture."""
+    """The findings of a job in a few words; `flagged`: ``L2 wedge, grade 2`` by level."""
 
     sentence: str
     flagged: tuple[str, ...]
@@ -151,7 +151,9 @@ class Records:
         findings = self.findings(job_id)
         if findings is None:
             return None
-        flagged = tuple(v.label for v in findings.vertebrae if v.fractured)
+        flagged = tuple(
+            f"{v.label} {v.genant.type}, grade {v.genant.grade}" for v in findings.flagged
+        )
         outcome = Outcome(conclusion(findings), flagged, len(findings.warnings))
         self._remember(self._outcomes, job_id, (changed, outcome))
         return outcome
