@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -85,8 +86,16 @@ STATUS = NodeStatus(
 )
 
 
+@pytest.fixture(scope="session")
+def empty_queue(tmp_path_factory) -> Path:
+    """A queue with its tables: making them takes longer than most tests."""
+    path = tmp_path_factory.mktemp("queue") / "queue.sqlite"
+    Jobs(f"sqlite:///{path}", path.parent).close()
+    return path
+
+
 @pytest.fixture
-def make_pages(tmp_path):
+def make_pages(tmp_path, empty_queue):
     """Start the pages with users and other settings of `service.dashboard`."""
     started: list[Pages] = []
 
@@ -98,6 +107,7 @@ def make_pages(tmp_path):
             destinations=destinations,
         )
         config.node.spool.mkdir(exist_ok=True)
+        shutil.copy(empty_queue, config.node.spool / "queue.sqlite")
         jobs, board = Jobs(config.database_url, jobs_folder(config)), Board(config.database_url)
         auditor, problems, notices = RecordingAuditor(), {}, {}
         left_out, waiting, workers = [], [], [SignOfLife("host-a", "host-a", 0.0)]
