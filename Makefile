@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo test test-slow test-browser test-viewers validate-dicom bench wheel wheelhouse train train-refiner train-smoke clean
+.PHONY: setup demo test test-slow test-browser test-viewers validate-dicom bench audit sbom wheel wheelhouse train train-refiner train-smoke clean
 
 setup: $(STAMP)
 
@@ -31,15 +31,30 @@ test: setup
 test-slow: setup
 	$(BIN)/python -m pytest -m slow -s
 
-test-viewers:
-	@echo "test-viewers: driving OHIF against Orthanc is not part of this version" >&2; exit 1
-
-# The dashboard in headless Chromium (installed if root); pictures of the pages in build/browser.
-test-browser: setup
-	bash tests/service/dashboard/browser/run.sh
+test-viewers: setup
+	bash tests/viewers/run.sh
 
 validate-dicom: setup
 	bash tests/validators/run.sh
+
+# Tools for the supply chain live in an environment of their own, never in the product's.
+SUPPLY_TOOLS := build/supply-tools
+$(SUPPLY_TOOLS)/.installed: tests/supply_chain/tools.txt
+	$(PYTHON) -m venv $(SUPPLY_TOOLS)
+	$(SUPPLY_TOOLS)/bin/python -m pip install --quiet --requirement $<
+	touch $@
+
+# Known vulnerabilities of every pinned dependency; needs the advisory database in the internet.
+audit: $(SUPPLY_TOOLS)/.installed
+	bash tests/supply_chain/audit.sh $(SUPPLY_TOOLS)/bin
+
+# CycloneDX bill of materials of what the product needs to run.
+sbom: setup $(SUPPLY_TOOLS)/.installed
+	mkdir -p dist
+	$(SUPPLY_TOOLS)/bin/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml \
+		--output-format JSON --output-file build/environment.cdx.json
+	$(BIN)/python tests/supply_chain/product_only.py build/environment.cdx.json \
+		dist/spinenode.cdx.json
 
 # Data and benchmarks that need arguments say so in their own help.
 bench: setup

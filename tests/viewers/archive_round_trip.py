@@ -69,8 +69,7 @@ def _compare(path: Path, found: dict[str, Any], port: int) -> list[str]:
 
 def _fetch(ds: Dataset, port: int) -> Dataset:
     path = (
-        f"studies/{ds.StudyInstanceUID}/series/{ds.SeriesInstanceUID}"
-        f"/instances/{ds.SOPInstanceUID}"
+        f"studies/{ds.StudyInstanceUID}/series/{ds.SeriesInstanceUID}/instances/{ds.SOPInstanceUID}"
     )
     accepted = 'multipart/related; type="application/dicom"; transfer-syntax=*'
     kind, body = _get(port, path, accepted)

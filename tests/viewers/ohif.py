@@ -145,8 +145,11 @@ class Viewer:
 
     def canvas(self) -> np.ndarray:
         """Return the active viewport as uint8 (y, x, 3)."""
-        data = self.page.locator(_SCREEN).first.screenshot()
-        return np.array(Image.open(io.BytesIO(data)).convert("RGB"))
+        return _rgb(self.page.locator(_SCREEN).first.screenshot())
+
+    def window(self) -> np.ndarray:
+        """Return the whole window as uint8 (y, x, 3)."""
+        return _rgb(self.page.screenshot())
 
     def measurements(self, description: str) -> list[dict[str, Any]]:
         """Return the groups of a report as the viewer reads them."""
@@ -166,24 +169,11 @@ class Viewer:
         tip = [float(line.get_attribute(name) or "nan") for name in ("x2", "y2")]
         return text, np.array(tip)
 
-    def next_finding(self) -> None:
-        """Press the arrow that leads to the next group."""
-        before = self.page.locator("[data-annotation-uid]").first.get_attribute(
-            "data-annotation-uid"
-        )
-        buttons = self.page.locator(".viewport-wrapper svg[class*=cursor], .viewport-wrapper button")
-        buttons.last.click()
-        self.page.wait_for_function(
-            "old => { const g = document.querySelector('[data-annotation-uid]');"
-            " return g && g.dataset.annotationUid !== old; }",
-            arg=before,
-        )
-
     def document(self, description: str) -> Locator:
         """Open a narrative report and return its text area."""
         self.open(description)
         self.page.locator("pre").first.wait_for()
-        return self.page.locator(".viewport-wrapper").first
+        return self.page.locator("[data-cy=viewport-pane]").first
 
     def picture(self, description: str) -> np.ndarray:
         """Open a colour picture; return its pixels from the viewer's cache, (rows, columns, 3)."""
@@ -213,6 +203,10 @@ class Viewer:
             " return btoa(text); }"
         )
         return base64.b64decode(self.page.evaluate(script))
+
+
+def _rgb(png: bytes) -> np.ndarray:
+    return np.array(Image.open(io.BytesIO(png)).convert("RGB"))
 
 
 def _slice(held: dict[str, Any]) -> ViewedSlice:
