@@ -34,6 +34,10 @@ test-slow: setup
 test-viewers: setup
 	bash tests/viewers/run.sh
 
+# The dashboard in headless Chromium (installed if root); pictures of the pages in build/browser.
+test-browser: setup
+	bash tests/service/dashboard/browser/run.sh
+
 validate-dicom: setup
 	bash tests/validators/run.sh
 
