@@ -121,7 +121,7 @@ class Worker:
 
     def _database_problems(self) -> dict[str, str]:
         try:
-            self.jobs.counts()
+            self.jobs.ask()
         except SQLAlchemyError as error:
             return {"database": f"cannot be reached: {type(error).__name__}"}
         return {}

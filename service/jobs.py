@@ -88,6 +88,16 @@ class Jobs:
             for job_id, workflow in latest.items()
         ]
 
+    def ask(self) -> None:
+        """Read as little as possible, to see whether the database answers.
+
+        Raises
+        ------
+        sqlalchemy.exc.SQLAlchemyError
+            If it does not.
+        """
+        self._client.list_workflows(limit=1, load_input=False, load_output=False)
+
     def counts(self) -> dict[str, int]:
         """Number of jobs by state."""
         counts: dict[str, int] = {}
