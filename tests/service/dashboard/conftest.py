@@ -10,6 +10,7 @@ import pytest
 from plain_browser import Browser, quick_hash
 from queue_rows import QueueRows
 from starlette.applications import Starlette
+from tls_files import tls_files  # noqa: F401 - a fixture
 
 from node import NodeStatus
 from service.config import Config

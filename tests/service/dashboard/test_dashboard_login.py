@@ -1,5 +1,7 @@
 """Logging in over real HTTP: passwords, cookies, sessions, and how often somebody may try."""
 
+import http.client
+import ssl
 from base64 import b64encode
 
 import pytest
@@ -195,3 +197,32 @@ def test_an_unknown_role_is_refused():
     user = {"password": quick_hash(), "role": "root"}
     with pytest.raises(ValidationError, match="viewer"):
         Config(service={"dashboard": {"users": {"anna": user}}})
+
+
+def test_over_tls_the_cookie_never_travels_in_clear(make_pages, users, tls_files):
+    pages = make_pages(users, tls_cert=tls_files.server_cert, tls_key=tls_files.server_key)
+    browser = pages.browser()
+    browser.tls = ssl.create_default_context(cafile=str(tls_files.ca))
+    answer = browser.log_in("anna")
+    assert answer.status == 303
+    assert answer.headers["set-cookie"].startswith("__Host-")
+    assert "; Secure" in answer.headers["set-cookie"]
+    assert "max-age=" in answer.headers["strict-transport-security"]
+    assert browser.html("/").status == 200
+    with pytest.raises((http.client.HTTPException, OSError)):
+        pages.browser().html("/")
+
+
+def test_behind_a_proxy_with_tls_on_this_machine_the_cookie_is_secure_too(make_pages, users):
+    browser = make_pages(users).browser()
+    answer = browser.get("/login", Accept="text/html", X_Forwarded_Proto="https")
+    assert "; Secure" in answer.headers["set-cookie"]
+
+
+def test_the_address_that_a_proxy_on_this_machine_names_is_the_one_recorded(make_pages, users):
+    pages = make_pages(users)
+    browser = pages.browser()
+    token = browser.html("/login").token
+    fields = {"csrf": token, "name": "anna", "password": "wrong"}
+    browser.post("/login", fields, X_Forwarded_For="192.0.2.77")
+    assert ("login", "anna", "192.0.2.77", "refused") in pages.auditor.events
