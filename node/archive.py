@@ -38,7 +38,7 @@ class LoopbackArchive:
     Parameters
     ----------
     sop_classes
-        Accepted at negotiation; all that the node writes if not given.
+        Accepted at negotiation, in `transfer_syntaxes`; all that the node writes if not given.
     status_for
         Status to answer for a SOP class; anything but success and warnings stores nothing.
     """
@@ -50,6 +50,7 @@ class LoopbackArchive:
         ae_title: str = "ARCHIVE",
         sop_classes: Iterable[str] = SENT_SOP_CLASSES,
         status_for: StatusChooser = _success,
+        transfer_syntaxes: Iterable[str] = CT_TRANSFER_SYNTAXES,
     ) -> None:
         self.folder = folder
         self.ae_title = ae_title
@@ -60,7 +61,7 @@ class LoopbackArchive:
         self._ae = AE(ae_title=ae_title)
         self._ae.add_supported_context(VERIFICATION, list(VERIFICATION_TRANSFER_SYNTAXES))
         for sop_class_uid in sop_classes:
-            self._ae.add_supported_context(sop_class_uid, list(CT_TRANSFER_SYNTAXES))
+            self._ae.add_supported_context(sop_class_uid, list(transfer_syntaxes))
         self._server: ThreadedAssociationServer | None = None
 
     def start(self) -> Self:

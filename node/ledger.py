@@ -191,6 +191,15 @@ class DeliveryLedger:
         rows = self._select("destination=? AND sop_instance_uid=?", (destination, sop_instance_uid))
         return rows[0] if rows else None
 
+    def holders(self, sop_instance_uid: str) -> tuple[str, ...]:
+        """Return the destinations that have an instance."""
+        rows = self._database.rows(
+            "SELECT destination FROM delivery WHERE sop_instance_uid=?"
+            " AND state IN ('sent','committed') ORDER BY destination",
+            (sop_instance_uid,),
+        )
+        return tuple(row[0] for row in rows)
+
     def counts(self) -> dict[tuple[str, DeliveryState], int]:
         """Return how many instances stand in each state, per destination."""
         query = "SELECT destination, state, count(*) FROM delivery GROUP BY destination, state"

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import logging
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from node import (
     BackoffPolicy,
     CommitmentLedger,
     DeliveryLedger,
-    DeliveryRequest,
     DeliveryResult,
     DeliveryState,
     Destination,
     NodeError,
-    Outcome,
     WebDestination,
     delay_seconds,
     deliver_due,
@@ -25,9 +25,15 @@ from node import (
 from service.audit import SILENT, Recorder, Transfer
 from service.config import Config, DestinationConfig
 from service.destinations import node_destination
+from service.dispatch import Dispatch, Refused, comment_on
 from service.errors import RetryableError, ServiceError
-from service.layout import jobs_folder, ledger_file
+from service.layout import jobs_folder, ledger_location
+from service.ledgered_archive import LedgeredArchive
 from service.metrics import Metrics
+from service.predecessor import successor_with_results
+from service.queue import SUPERSEDED
+from service.refusals import Refusals
+from service.request import Request
 from service.workspace import Workspace
 from sr_writer import WrittenObject
 
@@ -45,7 +51,6 @@ _OUTPUT_OF_KIND = {
     "pdf": "pdf",
     "key_images": "key_images",
 }
-_ARRIVED = (DeliveryState.SENT, DeliveryState.COMMITTED)
 
 
 class DeliveryRefused(ServiceError):
@@ -80,8 +85,9 @@ class Deliverer:
         self._recorder = recorder
         self._config = config
         self._metrics = metrics
-        self._ledger = DeliveryLedger(ledger_file(config))
-        self.commitments = CommitmentLedger(ledger_file(config))
+        self._ledger = DeliveryLedger(ledger_location(config))
+        self._refusals = Refusals(ledger_location(config))
+        self.commitments = CommitmentLedger(ledger_location(config))
 
     def counts(self) -> dict[tuple[str, DeliveryState], int]:
         """Number of result objects by destination and state."""
@@ -90,6 +96,7 @@ class Deliverer:
     def close(self) -> None:
         """Release the ledger."""
         self.commitments.close()
+        self._refusals.close()
         self._ledger.close()
 
     def follow(self, config: Config) -> None:
@@ -98,11 +105,17 @@ class Deliverer:
 
     def destinations(self, job_id: str) -> list[str]:
         """Where the results of a job go."""
+        if Workspace(jobs_folder(self._config) / job_id).withheld():
+            return []
         return [
             destination.name
             for destination in self._config.destinations
             if self._objects(job_id, destination)
         ]
+
+    def reached_any(self, written: WrittenObject) -> bool:
+        """Whether an archive has an object; where there are no archives, as if one had."""
+        return not self._config.destinations or bool(self._ledger.holders(written.SOPInstanceUID))
 
     def deliver(self, job_id: str, name: str) -> str:
         """Send what the destination does not have yet.
@@ -114,32 +127,61 @@ class Deliverer:
         DeliveryRefused
             If the destination takes none of the objects.
         """
-        destination = node_destination(self._config, name)
-        objects = self._objects(job_id, self._configured(name))
-        self._ledger.queue(
-            DeliveryRequest(name, each.SOPInstanceUID, each.SOPClassUID, each.path)
-            for each in objects
-        )
-        missing = [each for each in objects if not self._arrived(name, each)]
-        if not missing:
+        workspace = Workspace(jobs_folder(self._config) / job_id)
+        wanted = self._objects(job_id, self._configured(name))
+        archive = self._archive(name, workspace)
+        arrived_before = any(map(archive.has, workspace.written()))
+        if not arrived_before and successor_with_results(jobs_folder(self._config), job_id):
+            return SUPERSEDED
+        if all(map(archive.has, wanted)):
             return "everything had arrived before"
-        self._ledger.retry(name, [each.SOPInstanceUID for each in missing])
-        request = Workspace(jobs_folder(self._config) / job_id).request()
-        transfer = Transfer(self._recorder, request, destination, missing)
+        refused = Dispatch(workspace.folder, workspace.written(), archive).run(wanted)
+        self._note_refused(workspace, name, refused)
+        if refused and not any(map(archive.has, workspace.written())):
+            raise DeliveryRefused(f"all {len(refused)} objects refused: {refused[0].why}")
+        self._ask_for_commitment(archive.destination)
+        return f"delivered; {comment_on(refused)}" if refused else "delivered"
+
+    def _archive(self, name: str, workspace: Workspace) -> LedgeredArchive:
+        return LedgeredArchive(
+            node_destination(self._config, name),
+            self._ledger,
+            self._refusals,
+            self._configured(name).refusals_remembered_hours * 3600,
+            partial(self._send, workspace.request()),
+        )
+
+    def _send(
+        self,
+        request: Request,
+        destination: Destination | WebDestination,
+        objects: Sequence[WrittenObject],
+    ) -> tuple[DeliveryResult, ...]:
+        transfer = Transfer(self._recorder, request, destination, objects)
         try:
             results = send(
-                [each.path for each in missing],
+                [each.path for each in objects],
                 destination,
                 _Entering(self._ledger, self._metrics),
             )
         except NodeError as error:
             transfer.failed()
-            self._metrics.deliveries.labels(name, "unreachable").inc()
+            self._metrics.deliveries.labels(destination.name, "unreachable").inc()
             raise RetryableError(str(error)) from error
         transfer.ended(results)
-        outcome = _judge(results, len(objects) - len(missing))
-        self._ask_for_commitment(destination)
-        return outcome
+        return results
+
+    def _note_refused(self, workspace: Workspace, name: str, refused: tuple[Refused, ...]) -> None:
+        if not refused:
+            return
+        for each in refused:
+            instead = each.instead or "nothing"
+            self._metrics.fallbacks.labels(name, each.written.kind, instead).inc()
+        workspace.put_delivery_note(name, comment_on(refused))
+        log.warning(
+            "objects refused by the archive",
+            extra={"to": name, "refused": comment_on(refused)},
+        )
 
     def chase_commitments(self) -> None:
         """Send again what an archive would not commit, and ask again for what it has."""
@@ -161,36 +203,9 @@ class Deliverer:
                 extra={"to": destination.name, "problem": str(error)},
             )
 
-    def _arrived(self, name: str, written: WrittenObject) -> bool:
-        row = self._ledger.find(name, written.SOPInstanceUID)
-        return row is not None and row.state in _ARRIVED
-
     def _configured(self, name: str) -> DestinationConfig:
         return next(each for each in self._config.destinations if each.name == name)
 
     def _objects(self, job_id: str, destination: DestinationConfig) -> list[WrittenObject]:
         written = Workspace(jobs_folder(self._config) / job_id).written()
         return [each for each in written if _OUTPUT_OF_KIND[each.kind] in destination.outputs]
-
-
-def _judge(results: tuple[DeliveryResult, ...], arrived_before: int) -> str:
-    failed = [result for result in results if result.outcome is Outcome.FAILED]
-    refused = [result for result in results if result.outcome is Outcome.REFUSED]
-    if failed:
-        raise RetryableError(
-            f"{len(failed)} of {len(results)} objects not stored: {_why(failed[0])}"
-        )
-    if refused and len(refused) == len(results) and not arrived_before:
-        raise DeliveryRefused(f"all {len(refused)} objects refused: {_why(refused[0])}")
-    if refused:
-        log.warning(
-            "objects refused by the archive; the others arrived",
-            extra={"refused": [result.SOPClassUID for result in refused]},
-        )
-        return f"delivered; {len(refused)} refused: {_why(refused[0])}"
-    return "delivered"
-
-
-def _why(result: DeliveryResult) -> str:
-    status = "no answer" if result.status is None else f"status 0x{result.status:04X}"
-    return f"{status}, {result.comment}" if result.comment else status

@@ -18,8 +18,9 @@ from node.scu import send_files
 from service.app import Service
 from service.config import Config, DestinationConfig
 from service.errors import ServiceError
-from service.job_views import DELIVERED, JobView
+from service.job_views import JobView
 from service.layout import jobs_folder
+from service.queue import DELIVERED
 from service.workspace import Workspace
 from sr_writer import Findings
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from dbos import StepInfo, WorkflowStatus
 
+from service.queue import DELIVERED
 from service.steps import STEPS
 
 ACTIVE = {"ENQUEUED": "queued", "DELAYED": "queued", "PENDING": "running"}
@@ -16,7 +17,6 @@ ENDED = {
     "CANCELLED": "cancelled",
     "MAX_RECOVERY_ATTEMPTS_EXCEEDED": "failed",
 }
-DELIVERED = "delivered"
 
 
 @dataclass(frozen=True)
@@ -107,10 +107,17 @@ def step_views(steps: list[StepInfo]) -> tuple[StepView, ...]:
     )
 
 
+def delivery_ended(workflow: WorkflowStatus) -> str | None:
+    """How a delivery ended: delivered, superseded, failed or cancelled; None if it has not."""
+    if workflow.status == "SUCCESS":
+        return str(workflow.output or DELIVERED)
+    return ENDED.get(workflow.status)
+
+
 def delivery_view(name: str, workflow: WorkflowStatus, steps: list[StepInfo]) -> DeliveryView:
     """The latest delivery of a job to one destination."""
     sends = [step for step in steps if step["function_name"].startswith("send attempt")]
-    ended = DELIVERED if workflow.status == "SUCCESS" else ENDED.get(workflow.status)
+    ended = delivery_ended(workflow)
     waiting = "retrying" if sends else ACTIVE.get(workflow.status, workflow.status)
     last = sends[-1] if sends else None
     problem = str(last["error"] or last["output"] or "") if last else ""

@@ -11,7 +11,7 @@ from pathlib import Path
 from inference import UnreadableInput
 from service.config import Config
 from service.errors import UsageError
-from service.pipeline import Analysis, Progress
+from service.pipeline import Analysis, Progress, silent
 from service.request import Request
 from service.toolbox import Toolbox
 from service.workspace import Workspace
@@ -47,7 +47,7 @@ def analyze_path(
             )
         )
         try:
-            Analysis(workspace, Toolbox(config), progress).run_all()
+            Analysis(workspace, Toolbox(config), progress or silent).run_all()
         except UnreadableInput as error:
             raise UnreadableInput(f"{source.name}: {error}") from error
         findings = workspace.findings()

@@ -43,6 +43,9 @@ DELIVERIES_OPEN = 2000
 """Deliveries waiting for their next attempt count too: an archive that is down for days must not
 keep those to the others out."""
 SENDING_TO_ONE_DESTINATION = 4
+DELIVERED = "delivered"
+SUPERSEDED = "superseded"
+"""How a delivery ends that a later job of the same series has overtaken; nothing was sent."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,8 @@ class Steps:
     destinations
         ``destinations(job_id)`` names where the results go.
     deliver
-        ``deliver(job_id, destination)`` returns a comment when everything arrived; raises
-        `RetryableError` when a later attempt may succeed.
+        ``deliver(job_id, destination)`` returns a comment when everything arrived, or
+        `SUPERSEDED`; raises `RetryableError` when a later attempt may succeed.
     backoff_seconds
         Wait after the n-th failed attempt (n from 1), or None to give up.
     """
@@ -206,7 +209,9 @@ class JobQueue:
                 destination,
             )
             if not problem:
-                return "delivered"
+                return DELIVERED
+            if problem == SUPERSEDED:
+                return SUPERSEDED
             wait = self._steps.backoff_seconds(attempt)
             if wait is None:
                 raise DeliveryGivenUp(f"{destination}: {problem}")
@@ -223,13 +228,14 @@ class JobQueue:
         return run
 
     def _try_deliver(self, job_id: str, destination: str) -> str:
+        """The problem, `SUPERSEDED`, or an empty text when everything arrived."""
         try:
             with self._senders[destination]:
-                self._steps.deliver(job_id, destination)
+                outcome = self._steps.deliver(job_id, destination)
         except RetryableError as error:
             log.warning("delivery not complete", extra={"job": job_id, "to": destination})
             return str(error) or type(error).__name__
-        return ""
+        return SUPERSEDED if outcome == SUPERSEDED else ""
 
 
 def dbos_url(database_url: str) -> str:

@@ -33,6 +33,8 @@ class Request:
         Why this series of its study was chosen before others; empty where there was no other.
     supersedes
         Earlier jobs of the same series, the latest first.
+    min_levels
+        With fewer complete vertebrae the series counts as not analysable, and nothing is sent.
     """
 
     job_id: str
@@ -44,6 +46,7 @@ class Request:
     priority: int = ROUTINE_PRIORITY
     choice: str = ""
     supersedes: tuple[str, ...] = ()
+    min_levels: int = 0
 
 
 _REQUEST = TypeAdapter(Request)

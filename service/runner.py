@@ -12,7 +12,7 @@ import structlog
 from inference import Notice, UnreadableInput
 from service.layout import jobs_folder
 from service.metrics import Metrics
-from service.pipeline import Analysis
+from service.pipeline import Analysis, PredecessorOf, no_predecessor
 from service.series_facts import read_facts
 from service.toolbox import Toolbox
 from service.workspace import Workspace
@@ -29,9 +29,12 @@ class JobRunner:
     A step whose job is not in memory, after a restart, reads what the steps before it kept.
     """
 
-    def __init__(self, toolbox: Toolbox, metrics: Metrics) -> None:
+    def __init__(
+        self, toolbox: Toolbox, metrics: Metrics, predecessor_of: PredecessorOf = no_predecessor
+    ) -> None:
         self._toolbox = toolbox
         self._metrics = metrics
+        self._predecessor_of = predecessor_of
         self._lock = threading.Lock()
         self._open: OrderedDict[str, Analysis] = OrderedDict()
         self._running: dict[str, tuple[str, float]] = {}
@@ -97,7 +100,9 @@ class JobRunner:
         with self._lock:
             if job_id not in self._open:
                 workspace = Workspace(jobs_folder(self._toolbox.config) / job_id)
-                self._open[job_id] = Analysis(workspace, self._toolbox)
+                self._open[job_id] = Analysis(
+                    workspace, self._toolbox, predecessor_of=self._predecessor_of
+                )
             while len(self._open) > workers:
                 self._open.popitem(last=False)
             return self._open[job_id]

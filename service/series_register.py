@@ -46,10 +46,11 @@ _FACTS = TypeAdapter(SeriesFacts)
 
 
 class SeriesState(enum.StrEnum):
-    """Where a received series stands."""
+    """Where a received series stands; ``not_analysable`` was chosen and turned out so."""
 
     WAITING = "waiting"
     CHOSEN = "chosen"
+    NOT_ANALYSABLE = "not_analysable"
     LEFT_OUT = "left_out"
 
 
@@ -163,7 +164,11 @@ class SeriesRegister:
         with self._database.transaction() as db:
             rows = [(job_id,) for job_id in job_ids]
             db.executemany("DELETE FROM series_job WHERE job_id=?", rows)
-            db.executemany("DELETE FROM received_series WHERE job_id=? AND state='chosen'", rows)
+            db.executemany(
+                "DELETE FROM received_series WHERE job_id=?"
+                " AND state IN ('chosen','not_analysable')",
+                rows,
+            )
 
     def forget_left_out(self, older_than_seconds: float) -> tuple[RegisteredSeries, ...]:
         """Forget, and return, series that were left out that long ago."""

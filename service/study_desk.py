@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 RULE = "best_of"
 _TICK_SECONDS = 0.25
 _MOST_NAMED = 3
+_LOOK_SECONDS = 5.0
+"""A worker elsewhere may have let series wait again (`service.second_choice`)."""
 _RETRY_SECONDS = 5.0
 
 
@@ -163,10 +165,13 @@ class StudyDesk:
             self._studies[study] = _Rest(known.first_at if known else now, now)
 
     def _run(self) -> None:
-        pause = _TICK_SECONDS
+        pause, next_look = _TICK_SECONDS, 0.0
         while not self._stopping.wait(pause):
             pause = _TICK_SECONDS
             try:
+                if self._clock() >= next_look:
+                    self.take_up()
+                    next_look = self._clock() + _LOOK_SECONDS
                 self.decide_due()
             except (NodeError, SQLAlchemyError, sqlite3.Error, OSError) as error:
                 # Nothing is lost: the register still says that the series wait.

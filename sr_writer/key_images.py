@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 from pydicom.dataset import Dataset
+from pydicom.uid import UID
 
 from inference.volume import CTVolume
 from sr_writer import codes, wording
 from sr_writer.content_items import CONTAINS, container_item, image_item, text_item
 from sr_writer.instance import ResultContext, new_instance
-from sr_writer.provenance import KEY_IMAGES
+from sr_writer.provenance import KEY_IMAGES, OVERVIEW, derived_uid
 from sr_writer.references import (
     evidence_sequence,
     instance_reference,
@@ -46,3 +49,30 @@ def build_key_images(volume: CTVolume, close_ups: list[Dataset], context: Result
     references += [instance_reference(close_up) for close_up in close_ups]
     ds.CurrentRequestedProcedureEvidenceSequence = evidence_sequence(references)
     return ds
+
+
+def without_close_ups(key_images: Dataset) -> Dataset:
+    """Return the same selection of slices for an archive that has no close-ups.
+
+    It is another object: its UID derives from that of `key_images`.
+    """
+    ds = deepcopy(key_images)
+    study = ds.CurrentRequestedProcedureEvidenceSequence[0]
+    series = [s for s in study.ReferencedSeriesSequence if not _of_pictures(s)]
+    study.ReferencedSeriesSequence = series
+    kept = {r.ReferencedSOPInstanceUID for s in series for r in s.ReferencedSOPSequence}
+    ds.ContentSequence = [item for item in ds.ContentSequence if _references_only(item, kept)]
+    uid = UID(derived_uid(None, str(key_images.SOPInstanceUID), "without close-ups"))
+    ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = uid
+    return ds
+
+
+def _of_pictures(series: Dataset) -> bool:
+    return any(
+        r.ReferencedSOPClassUID == OVERVIEW.SOPClassUID for r in series.ReferencedSOPSequence
+    )
+
+
+def _references_only(item: Dataset, instance_uids: set[str]) -> bool:
+    references = item.get("ReferencedSOPSequence", ())
+    return all(reference.ReferencedSOPInstanceUID in instance_uids for reference in references)

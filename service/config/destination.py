@@ -21,6 +21,7 @@ class DestinationConfig(Section):
     tls: TlsConfig = TlsConfig()
     storage_commitment: bool = False
     outputs: tuple[OutputKind, ...] = OUTPUT_KINDS
+    refusals_remembered_hours: Annotated[float, Field(ge=0)] = 24.0
 
     @model_validator(mode="after")
     def _one_way(self) -> DestinationConfig:
