@@ -97,15 +97,32 @@ def trabecular_core(
         4x4, index of the crop to LPS mm.
     """
     spacing = np.linalg.norm(affine_lps[:3, :3], axis=0)
-    padded = np.pad(body, 1)
-    depth = ndimage.distance_transform_edt(padded, sampling=spacing)[1:-1, 1:-1, 1:-1]
+    depth = _depth_mm(body, spacing)
     allowed = body & ~_basivertebral(body, affine_lps, frame) & (hu < FOREIGN_MATERIAL_HU)
     minimum_voxels = MINIMUM_CORE_ML * 1000 / float(np.prod(spacing))
     for erosion_mm in EROSION_DEPTHS_MM:
-        core = allowed & (depth > erosion_mm)
+        core = allowed & (depth >= erosion_mm)
         if np.count_nonzero(core) >= minimum_voxels:
             return TrabecularCore(core, erosion_mm)
     return None
+
+
+def _depth_mm(
+    body: npt.NDArray[np.bool_], spacing: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """How deep below the body's surface the nearest edge of each voxel lies.
+
+    The distance to the nearest voxel centre outside is a whole voxel more: of 5 mm slices the first
+    one would count as 5 mm deep, and it holds the endplate.
+    """
+    padded = np.pad(body, 1)
+    distance, nearest = ndimage.distance_transform_edt(
+        padded, sampling=spacing, return_indices=True
+    )
+    step = (nearest - np.indices(padded.shape)) * spacing[:, None, None, None]
+    extent = np.abs(step * spacing[:, None, None, None]).sum(axis=0)
+    voxel_mm = np.divide(extent, distance, out=np.zeros_like(distance), where=distance > 0)
+    return np.asarray((distance - voxel_mm)[1:-1, 1:-1, 1:-1])
 
 
 def hu_statistics(values: npt.NDArray[np.generic]) -> HUStatistics:

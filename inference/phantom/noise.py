@@ -39,14 +39,20 @@ def scanner_noise(
     return np.asarray(shaped * np.float32(sigma_hu / np.sqrt(mean_power)), np.float32)
 
 
+LARGEST_GRAIN = 4.0
+"""Standard deviation of the high-pass filter, in steps."""
+
+
 def trabecular_texture(rng: np.random.Generator) -> Field:
     """A repeating tile (x, y, z; steps of 0.8 mm) of mean 0 and standard deviation 1.
 
-    Coarser along z, as vertical trabeculae are.
+    Coarser along z, as vertical trabeculae are. Nothing is as coarse as a body: its mean must be
+    the density that was asked for.
     """
     white = rng.standard_normal((TEXTURE_TILE,) * 3, dtype=np.float32)
     fine = ndimage.gaussian_filter(white, (0.8, 0.8, 1.5), mode="wrap")
     coarse = ndimage.gaussian_filter(white[::-1], (2.2, 2.2, 3.0), mode="wrap")
     field = fine / fine.std() + 0.6 * coarse / coarse.std()
+    field -= ndimage.gaussian_filter(field, LARGEST_GRAIN, mode="wrap")
     field -= field.mean()
     return np.asarray(field / field.std(), np.float32)
