@@ -7,6 +7,9 @@ import ssl
 from node.errors import Permanent
 from node.settings import TlsSettings
 
+# Forward secrecy and authenticated encryption (RFC 9325 Section 4.2); TLS 1.3 has nothing else.
+TLS_1_2_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+
 
 def server_context(settings: TlsSettings) -> ssl.SSLContext:
     """Return the context of the listener.
@@ -44,6 +47,8 @@ def client_context(settings: TlsSettings) -> ssl.SSLContext:
 
 def _loaded(context: ssl.SSLContext, settings: TlsSettings) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(TLS_1_2_CIPHERS)
+    context.options |= ssl.OP_NO_RENEGOTIATION
     try:
         if settings.cert is not None:
             context.load_cert_chain(settings.cert, settings.key)

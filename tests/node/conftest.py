@@ -13,6 +13,7 @@ import pytest
 from private_postgresql import postgresql_server, postgresql_url  # noqa: F401 - fixtures
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
+from tls_files import tls_files  # noqa: F401 - fixture
 
 from node import (
     Destination,
