@@ -204,6 +204,6 @@ def test_a_misspelt_setting_would_be_found(verified_root):
 @needs_systemd_analyze
 def test_the_exposure_that_the_documentation_states_is_not_exceeded(verified_root):
     done = analyze(
-        verified_root, "security", "--offline=true", "--threshold=13", "spinenode.service"
+        verified_root, "security", "--offline=true", "--threshold=11", "spinenode.service"
     )
     assert done.returncode == 0, done.stdout[-200:]
