@@ -23,8 +23,8 @@ class _Failures:
 class Throttle:
     """Counts failures by key: a user name, an address.
 
-    Nobody is locked out for longer than a minute, so that guessing at a name cannot keep its
-    owner away.
+    Nobody waits longer than a minute after the last try that was looked at: an account that
+    stays locked would let anybody who knows a name keep its owner out.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
