@@ -16,9 +16,11 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from inference.anatomy import VertebraLevel
 from inference.report import (
+    BodyGeometry,
     FractureFinding,
     Heights,
     LabelledVertebra,
+    Measured,
     ModelIdentity,
     Segmentation,
     SpineReport,
@@ -192,6 +194,14 @@ def spine_labels(shape, affine, levels):
     return labels.reshape(shape), bodies.reshape(shape), np.array(centroids).reshape(-1, 3)
 
 
+def shape_of(n) -> BodyGeometry:
+    return BodyGeometry(
+        Heights(0.311 + n, 0.322, 0.333),
+        Measured(24.136 + n, 0.414), Measured(25.278 - n, 0.423),
+        Measured(4.26 + n, 1.37), Measured(-2.14 - n, 1.18),
+    )  # fmt: skip
+
+
 def findings_of(volume, segmentation, centroids, fractured=()) -> Findings:
     measured, textured = [], []
     for n, vertebra in enumerate(segmentation.vertebrae):
@@ -202,7 +212,11 @@ def findings_of(volume, segmentation, centroids, fractured=()) -> Findings:
                 vertebra.level, 0.97, True, tuple(centroids[n]), 20.123 + n,
                 Heights(25.111 * (1 - loss), 24.5, 25.111 + n),
                 FractureFinding(loss, grade, "wedge" if grade else "none", 25.1, "posterior",
-                                f"{vertebra.level.name}: anterior height lowered by {loss:.0%}."),
+                                f"{vertebra.level.name}: anterior height lowered by {loss:.0%}.",
+                                0.9123 + 0.01 * n),
+                height_uncertainty_mm=0.317,
+                geometry=shape_of(n),
+                volume_sd_ml=0.8712 + n,
             )
         )  # fmt: skip
         values = (46.2 + n, 0.65, 2.04e-5 * (n + 1), 16.19, 0.996, 1.015, 0.99, 0.995)
