@@ -13,13 +13,11 @@ SOURCE_USER, SOURCE_PRESENTATION = 1, 3
 
 @dataclass(frozen=True)
 class AssociationRequest:
-    """Who asks, for whom, and how many associations are open in total and by the same peer."""
+    """Who asks, from where, and for whom."""
 
     called_ae_title: str
     calling_ae_title: str
     host: str
-    open_total: int
-    open_from_peer: int
 
 
 @dataclass(frozen=True)
@@ -38,16 +36,24 @@ TOO_MANY = Rejection(TRANSIENT, SOURCE_PRESENTATION, 2, "too_many_associations")
 TOO_MANY_FROM_PEER = Rejection(TRANSIENT, SOURCE_PRESENTATION, 2, "too_many_from_peer")
 
 
-def decide(request: AssociationRequest, listener: ListenerSettings) -> Rejection | None:
-    """Return why an association is refused, or None to accept it."""
+def unknown(request: AssociationRequest, listener: ListenerSettings) -> Rejection | None:
+    """Return why somebody is not known here, or None.
+
+    Peers with a host name are looked up, which can take seconds: nothing may wait for this.
+    """
     if request.called_ae_title.strip() != listener.ae_title.strip():
         return CALLED_UNKNOWN
     if listener.peers and not any(_matches(peer, request) for peer in listener.peers):
         return CALLING_UNKNOWN
-    if request.open_total >= listener.max_associations:
+    return None
+
+
+def no_room(open_total: int, open_from_peer: int, listener: ListenerSettings) -> Rejection | None:
+    """Return why one more association is too many, in total or by the same peer, or None."""
+    if open_total >= listener.max_associations:
         return TOO_MANY
     most = listener.limits.max_associations_per_peer
-    if most and request.open_from_peer >= most:
+    if most and open_from_peer >= most:
         return TOO_MANY_FROM_PEER
     return None
 
@@ -55,7 +61,7 @@ def decide(request: AssociationRequest, listener: ListenerSettings) -> Rejection
 def _matches(peer: Peer, request: AssociationRequest) -> bool:
     if peer.ae_title.strip() != request.calling_ae_title.strip():
         return False
-    return peer.host is None or request.host in _addresses(peer.host)
+    return peer.host in (None, request.host) or request.host in _addresses(str(peer.host))
 
 
 def _addresses(host: str) -> frozenset[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from pynetdicom.association import Association
 
-from node.admission import AssociationRequest, Rejection, decide
+from node.admission import AssociationRequest, Rejection, no_room, unknown
 from node.settings import ListenerSettings, Peer
 
 
@@ -40,7 +40,11 @@ class Roster:
     def admit(
         self, called_ae_title: str, calling_ae_title: str, host: str
     ) -> OpenAssociation | Rejection:
-        """Decide on a request and, if accepted, take a place in the same breath."""
+        """Decide on a request and, if there is room, take a place in the same breath."""
+        request = AssociationRequest(called_ae_title, calling_ae_title, host)
+        rejection = unknown(request, self._listener)
+        if rejection is not None:
+            return rejection
         with self._lock:
             alive = [each for each in self._open.values() if not each.has_ended]
             same_peer = [
@@ -48,10 +52,7 @@ class Roster:
                 for each in alive
                 if each.host == host and each.calling_ae_title == calling_ae_title
             ]
-            request = AssociationRequest(
-                called_ae_title, calling_ae_title, host, len(alive), len(same_peer)
-            )
-            rejection = decide(request, self._listener)
+            rejection = no_room(len(alive), len(same_peer), self._listener)
             if rejection is not None:
                 return rejection
             place = OpenAssociation(next(self._numbers), calling_ae_title, host)
