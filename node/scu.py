@@ -21,6 +21,7 @@ from node.lifeline import Lifeline
 from node.part10 import FileIdentity, identify
 from node.settings import Destination, WebDestination
 from node.sop_classes import VERIFICATION, VERIFICATION_TRANSFER_SYNTAXES
+from node.store_status import meaning
 from node.tls import client_context
 
 LOG = logging.getLogger(__name__)
@@ -197,8 +198,8 @@ def _send_one(
     status = answer.get("Status")
     if status is None:
         return _result(path, identity, None, Outcome.FAILED, "no answer")
-    comment = str(answer.get("ErrorComment", ""))
-    return _result(path, identity, int(status), classify(int(status)), comment)
+    code = int(status)
+    return _result(path, identity, code, classify(code), meaning(code))
 
 
 def _result(

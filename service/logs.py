@@ -1,14 +1,17 @@
 """Logging set-up: readable lines on a terminal, one JSON object per line everywhere else.
 
 Records of the standard library (node, dbos, uvicorn) take the same road as our own. Patient
-identifiers never enter: messages carry job ids, UIDs and counts only, and the loggers of the DICOM
-libraries, which print attribute values, are silenced below errors.
+identifiers never enter: messages carry job ids, UIDs and counts only. Libraries print attribute
+values: the loggers of the DICOM libraries are silenced below errors, and of a Python warning only
+its kind and place are logged.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
+import warnings
+from pathlib import Path
 from typing import TextIO
 
 import structlog
@@ -19,6 +22,22 @@ _LOUD_LIBRARIES = ("pydicom", "pynetdicom", "highdicom", "nibabel", "matplotlib"
 def set_level(level: str) -> None:
     """Let records of this level and above through."""
     logging.getLogger().setLevel(level.upper())
+
+
+def _log_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Stand in for `warnings.showwarning`: the text may quote the patient and is left out."""
+    del message, file, line
+    place = f"{Path(filename).name}:{lineno}"
+    logging.getLogger(__name__).debug(
+        "a library warns", extra={"kind": category.__name__, "place": place}
+    )
 
 
 def set_up_logging(level: str, stream: TextIO | None = None) -> None:
@@ -50,6 +69,7 @@ def set_up_logging(level: str, stream: TextIO | None = None) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
+    warnings.showwarning = _log_warning
     root = logging.getLogger()
     root.handlers = [handler]
     set_level(level)

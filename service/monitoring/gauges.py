@@ -37,7 +37,8 @@ def watch_workers(metrics: Metrics, workers: Workers) -> None:
     """Show how many workers there are, and how many are silent."""
 
     def count() -> Values:
-        silent = sum(1 for sign in (signs := workers()) if sign.silent)
+        signs = workers()
+        silent = sum(1 for sign in signs if sign.silent)
         return {("alive",): len(signs) - silent, ("silent",): silent}
 
     metrics.ask("spinenode_workers", "Workers by their sign of life", ("state",), count)
