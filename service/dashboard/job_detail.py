@@ -12,6 +12,7 @@ from service.job_views import ACTIVE, problem_of, state_of
 from service.queue import (
     ANALYSIS_WORKFLOW,
     DELIVERY_WORKFLOW,
+    NEXT_ATTEMPT,
     STAT_PRIORITY,
     base_job_id,
 )
@@ -19,7 +20,6 @@ from service.steps import STEPS
 
 WAITING = "waiting"
 _SEND = "send attempt"
-_SLEEP = "DBOS.sleep"
 
 
 @dataclass(frozen=True)
@@ -169,8 +169,8 @@ def _delivery(board: Board, name: str, workflow: WorkflowStatus) -> DeliveryDeta
 
 
 def _wakes_ms(steps: list[StepInfo]) -> int | None:
-    """When the sleep after the last attempt ends."""
-    if not steps or steps[-1]["function_name"] != _SLEEP:
+    """When the attempt after the last one is planned."""
+    if not steps or steps[-1]["function_name"] != NEXT_ATTEMPT:
         return None
     wakes = steps[-1]["output"]
     return int(wakes * 1000) if isinstance(wakes, (int, float)) else None

@@ -56,11 +56,14 @@ class Ties:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The findings of a job in a few words; `flagged`: ``L2 wedge, grade 2`` by level."""
+    """The findings of a job in a few words; `flagged`: ``L2 wedge, grade 2`` by level.
+
+    `brief` is for a line of a table, where `sentence` would be cut off.
+    """
 
     sentence: str
+    brief: str
     flagged: tuple[str, ...]
-    warnings: int
 
 
 class Records:
@@ -154,7 +157,7 @@ class Records:
         flagged = tuple(
             f"{v.label} {v.genant.type}, grade {v.genant.grade}" for v in findings.flagged
         )
-        outcome = Outcome(conclusion(findings), flagged, len(findings.warnings))
+        outcome = Outcome(conclusion(findings), _brief(findings), flagged)
         self._remember(self._outcomes, job_id, (changed, outcome))
         return outcome
 
@@ -184,3 +187,12 @@ class Records:
             where[job_id] = value
             while len(where) > _REMEMBERED:
                 where.popitem(last=False)
+
+
+def _brief(findings: Findings) -> str:
+    if not findings.analysed:
+        return "; ".join(reason.text for reason in findings.reasons)
+    judged = sum(1 for v in findings.vertebrae if v.fractured is not None)
+    if not judged:
+        return conclusion(findings)
+    return f"{judged} {'vertebra' if judged == 1 else 'vertebrae'} judged, none flagged"

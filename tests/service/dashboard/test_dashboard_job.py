@@ -9,6 +9,7 @@ import pydicom
 import pytest
 
 from service.dashboard.job_detail import read_job
+from service.queue import NEXT_ATTEMPT
 from service.request import Request
 from service.workspace import Workspace
 
@@ -143,7 +144,7 @@ def test_a_failed_job_says_why_and_a_delivery_that_waits_says_until_when(
     queue_rows.add("d4")
     queue_rows.add_delivery("d4", "pacs", "PENDING")
     queue_rows.add_step("d4@pacs", 1, "send attempt 1", output="connection refused")
-    queue_rows.add_step("d4@pacs", 2, "DBOS.sleep", output=time.time() + 125)
+    queue_rows.add_step("d4@pacs", 2, NEXT_ATTEMPT, output=time.time() + 125)
     browser = pages.logged_in("vera")
     assert "ValueError: the disk is full" in browser.html("/jobs/c3").text
     text = browser.html("/jobs/d4").text

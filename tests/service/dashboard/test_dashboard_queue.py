@@ -1,5 +1,6 @@
 """The queue page: every state, search, pages of pages, and parts that renew themselves."""
 
+import json
 import re
 import time
 from urllib.parse import quote
@@ -170,3 +171,38 @@ def test_no_page_is_a_traceback_when_the_database_is_gone(make_pages, queue_rows
     assert answer.status == 503
     assert "cannot be reached" in answer.text
     assert "Traceback" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({}, "L2 wedge, grade 2"),
+        ({"fractured": False}, "5 vertebrae judged, none flagged"),
+        ({"fractured": None}, "No vertebra could be judged for fracture."),
+    ],
+)
+def test_each_line_tells_what_was_found(make_pages, queue_rows, analysed, change, words):
+    pages = make_pages()
+    queue_rows.add("a1")
+    findings = json.loads((analysed / "findings.json").read_text())
+    for vertebra in findings["vertebrae"]:
+        vertebra.update(change if vertebra["fractured"] is not None else {})
+    results = pages.folder("a1") / "results"
+    results.mkdir()
+    (results / "findings.json").write_text(json.dumps(findings))
+    assert words in pages.browser().html("/").text
+
+
+def test_the_line_of_a_series_that_is_not_analysable_says_why(make_pages, queue_rows, analysed):
+    pages = make_pages()
+    queue_rows.add("a1", output="not_analysable")
+    findings = json.loads((analysed / "findings.json").read_text())
+    findings |= {
+        "status": "not_analysable",
+        "reasons": [{"code": "missing_slice", "text": "2 slices are missing"}],
+        "vertebrae": [],
+    }
+    results = pages.folder("a1") / "results"
+    results.mkdir()
+    (results / "findings.json").write_text(json.dumps(findings))
+    assert "2 slices are missing" in pages.browser().html("/").text
