@@ -12,6 +12,7 @@ import logging
 import re
 import socket
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from sqlalchemy import make_url
 
 from service.errors import RetryableError
 from service.priority import ROUTINE_PRIORITY, STAT_PRIORITY
-from service.tenancy import LEASE_SECONDS, tenancy_of
+from service.tenancy import LEASE_SECONDS, NotOurs, tenancy_of
 from service.watched_queue import WatchedQueue
 
 log = logging.getLogger(__name__)
@@ -39,6 +40,8 @@ WORKFLOW_VERSION = "1"
 """Changes only when the order of steps does; jobs of another version wait for their program."""
 MAX_RECOVERIES = 25
 """A job that takes its process down this often is set aside instead of being tried for ever."""
+NEXT_ATTEMPT = "next attempt"
+"""Step of a delivery whose output is when the next attempt is planned, in seconds of the epoch."""
 DELIVERIES_OPEN = 2000
 """Deliveries waiting for their next attempt count too: an archive that is down for days must not
 keep those to the others out."""
@@ -107,6 +110,7 @@ class JobQueue:
     ) -> None:
         self.database_url = database_url
         self._steps = steps
+        self._stopping = threading.Event()
         executor = executor or socket.gethostname()
         self._tenancy = tenancy_of(database_url, executor, lease_seconds)
         config: DBOSConfig = {
@@ -157,6 +161,7 @@ class JobQueue:
 
     def stop(self, timeout_seconds: int = 10) -> None:
         """Begin no further step; wait that long for running ones. The rest resumes at start."""
+        self._stopping.set()
         self._tenancy.drain(timeout_seconds)
         DBOS.destroy(destroy_registry=True)
         self._tenancy.end()
@@ -215,7 +220,13 @@ class JobQueue:
             wait = self._steps.backoff_seconds(attempt)
             if wait is None:
                 raise DeliveryGivenUp(f"{destination}: {problem}")
-            DBOS.sleep(wait)
+            self._wait_for_next_attempt(wait)
+
+    def _wait_for_next_attempt(self, seconds: float) -> None:
+        """Wait, also across a restart, and never longer than that: clocks are set back at times."""
+        planned: float = DBOS.run_step({"name": NEXT_ATTEMPT}, lambda: time.time() + seconds)
+        if self._stopping.wait(min(seconds, planned - time.time())):
+            raise NotOurs(DBOS.workflow_id)
 
     def _guarded(self, step: Callable[P, T]) -> Callable[P, T]:
         """Let a step run only while the job is surely this process's."""

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import queue_program
@@ -96,6 +97,18 @@ def test_an_archive_that_is_down_is_tried_again_until_it_answers(queue):
     assert queue.lines().count("job1 send pacs") == 4
     (delivery,) = queue.seen().deliveries
     assert (delivery.state, delivery.attempts) == ("delivered", 4)
+
+
+def test_a_clock_set_back_does_not_hold_up_the_next_attempt(queue, monkeypatch):
+    days_ahead = [3]
+
+    def clock():
+        return time.time() + 86_400 * (days_ahead.pop() if days_ahead else 0)
+
+    monkeypatch.setattr("service.queue.time", SimpleNamespace(time=clock))
+    queue.work(failures=1)
+    assert not days_ahead
+    assert queue.lines().count("job1 send pacs") == 2
 
 
 def test_a_dead_letter_is_shown_with_its_problem_and_delivered_on_retry(queue):

@@ -23,6 +23,8 @@ class RememberingArchive:
     ----------
     stores
         SHA-256 of each acknowledged data set, by SOPInstanceUID, in order of arrival.
+    studies
+        StudyInstanceUID of everything stored.
     status_for
         Chooses the status to answer for a SOP class.
     before_answer
@@ -33,6 +35,7 @@ class RememberingArchive:
         self.port = port
         self.sop_classes = tuple(sop_classes)
         self.stores: dict[str, list[str]] = defaultdict(list)
+        self.studies: set[str] = set()
         self.status_for: Callable[[str], int] = lambda _sop_class_uid: 0x0000
         self.before_answer: Callable[[evt.Event], None] = lambda _event: None
         self._lock = threading.Lock()
@@ -61,5 +64,6 @@ class RememberingArchive:
             digest = hashlib.sha256(event.request.DataSet.getbuffer()).hexdigest()
             with self._lock:
                 self.stores[str(event.request.AffectedSOPInstanceUID)].append(digest)
+                self.studies.add(str(event.dataset.StudyInstanceUID))
         self.before_answer(event)
         return answer

@@ -13,6 +13,7 @@ from dataclasses import replace
 import node.completion
 import service.app
 import service.delivery
+import service.retention
 from node import BackoffPolicy
 from service.cli import main
 
@@ -21,6 +22,7 @@ def hurry(speed: float) -> None:
     service.delivery.BACKOFF = _shorter(service.delivery.BACKOFF, speed)
     node.completion.RETRY = _shorter(node.completion.RETRY, speed)
     service.app._RETENTION_INTERVAL_SECONDS /= speed
+    service.retention.MARGIN /= speed
 
 
 def _shorter(policy: BackoffPolicy, speed: float) -> BackoffPolicy:

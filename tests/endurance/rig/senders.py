@@ -57,13 +57,17 @@ class Sender(threading.Thread):
     def run(self) -> None:
         for files in self._series:
             self._turns.acquire()
-            while missing := [path for path in files if path not in self.acknowledged]:
-                if self._giving_up.is_set():
-                    return
-                self._try(missing)
-                if not self.acknowledged.issuperset(missing):
-                    self.repeats += 1
-                    self._giving_up.wait(0.3)
+            self.send(files)
+
+    def send(self, files: Sequence[Path]) -> None:
+        """Send one series until all of it is acknowledged, or this sender gives up."""
+        while missing := [path for path in files if path not in self.acknowledged]:
+            if self._giving_up.is_set():
+                return
+            self._try(missing)
+            if not self.acknowledged.issuperset(missing):
+                self.repeats += 1
+                self._giving_up.wait(0.3)
 
     def _try(self, files: list[Path]) -> None:
         try:
