@@ -8,7 +8,9 @@ from typing import Any
 
 from dbos import StepInfo, WorkflowStatus
 
+from service.priority import ROUTINE_PRIORITY, priority_name
 from service.queue import DELIVERED
+from service.series_register import RegisteredSeries
 from service.steps import STEPS
 
 ACTIVE = {"ENQUEUED": "queued", "DELAYED": "queued", "PENDING": "running"}
@@ -30,19 +32,21 @@ class StepView:
 
 @dataclass(frozen=True)
 class DeliveryView:
-    """What became of the results at one destination."""
+    """What became of the results at one destination; `note`: what went instead of what."""
 
     destination: str
     state: str
     attempts: int
     problem: str | None
+    note: str | None = None
 
 
 @dataclass(frozen=True)
 class JobView:
     """One job as people see it; `state` is queued, running, analysed, not_analysable, ...
 
-    The remaining states are ``failed`` and ``cancelled``; `step` is what runs now.
+    The remaining states are ``failed``, ``cancelled`` and, for a series that never became a job,
+    ``left_out``; `step` is what runs now.
     """
 
     id: str
@@ -55,10 +59,30 @@ class JobView:
     steps: tuple[StepView, ...]
     deliveries: tuple[DeliveryView, ...]
     problem: str | None
+    priority: str = priority_name(ROUTINE_PRIORITY)
+    remarks: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         return asdict(self)
+
+
+def left_out_view(entry: RegisteredSeries) -> JobView:
+    """A series that the rules left out, as the job that it might have been."""
+    at = time_text(int(entry.updated_at * 1000))
+    return JobView(
+        id=entry.job_id,
+        state="left_out",
+        step=None,
+        created=at,
+        updated=at,
+        instances=entry.facts.images,
+        SeriesInstanceUID=entry.SeriesInstanceUID,
+        steps=(),
+        deliveries=(),
+        problem=f"rules.{entry.rule}: {entry.reason}",
+        priority=priority_name(entry.facts.priority),
+    )
 
 
 def state_of(workflow: WorkflowStatus) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 
-from dbos import DBOSClient, EnqueueOptions, WorkflowStatus, run_dbos_database_migrations
+from dbos import DBOSClient, WorkflowStatus, run_dbos_database_migrations
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.errors import ServiceError, UsageError
@@ -16,23 +18,20 @@ from service.job_views import (
     JobView,
     current_step,
     delivery_view,
+    left_out_view,
     problem_of,
     state_of,
     step_views,
     time_text,
 )
-from service.priority import ROUTINE_PRIORITY
-from service.queue import (
-    ANALYSIS_QUEUE,
-    ANALYSIS_WORKFLOW,
-    DELIVERY_QUEUE,
-    DELIVERY_WORKFLOW,
-    WORKFLOW_VERSION,
-    base_job_id,
-    dbos_url,
-    delivery_id,
-)
-from service.request import read_request
+from service.layout import ledger_beside
+from service.notes import delivery_note_file, read_note, remarks
+from service.priority import ROUTINE_PRIORITY, priority_name
+from service.queue import ANALYSIS_WORKFLOW, DELIVERY_WORKFLOW, base_job_id, dbos_url
+from service.refusals import Refusals
+from service.request import Request, read_request
+from service.series_register import RegisteredSeries, SeriesRegister, register_location
+from service.steering import Steering
 
 
 class Jobs:
@@ -48,6 +47,7 @@ class Jobs:
 
     def __init__(self, database_url: str, folder: Path) -> None:
         self._folder = folder
+        self._database_url = database_url
         try:
             if database_url.startswith("sqlite:///"):
                 file = Path(database_url.removeprefix("sqlite:///"))
@@ -60,6 +60,7 @@ class Jobs:
             raise ServiceError(f"database: cannot be reached: {type(error).__name__}") from error
         # A queue that nobody started yet has no tables and, so, no jobs.
         run_dbos_database_migrations(dbos_url(database_url))
+        self._steering = Steering(self._client, folder)
 
     def __enter__(self) -> Jobs:
         return self
@@ -74,6 +75,8 @@ class Jobs:
 
     def close(self) -> None:
         """Release the database."""
+        if "_register" in self.__dict__:
+            self._register.close()
         self._client.destroy()
 
     def recent(self, limit: int = 200) -> list[JobView]:
@@ -116,39 +119,30 @@ class Jobs:
         UsageError
             If there is no job of that id.
         """
+        job_id = base_job_id(job_id)
         attempts = self._attempts(job_id)
         if not attempts:
-            raise UsageError(f"no job {job_id!r} (see 'spinenode jobs list')")
-        return self._view(base_job_id(job_id), attempts[-1], self._deliveries().get(job_id, []))
+            return left_out_view(self._require_left_out(job_id))
+        return self._view(job_id, attempts[-1], self._deliveries().get(job_id, []))
 
     def retry(self, job_id: str) -> str:
-        """Start a failed or cancelled job, or its failed deliveries, again; say what was done.
+        """Start again what failed or was cancelled or left out; say what was done.
 
         Raises
         ------
         UsageError
-            If there is no such job, or nothing about it has failed.
+            If there is no such job, or nothing to do about it.
         """
-        view = self.get(job_id)
-        attempts = self._attempts(job_id)
-        if view.state in ("failed", "cancelled"):
-            workflow_id = f"{job_id}.{len(attempts) + 1}"
-            self._enqueue(ANALYSIS_QUEUE, ANALYSIS_WORKFLOW, workflow_id, (workflow_id,))
-            return f"job {job_id} queued again"
-        failed = [d for d in view.deliveries if d.state in ("failed", "cancelled")]
-        if not failed:
-            raise UsageError(f"job {job_id} is {view.state}: nothing to retry")
-        for delivery in failed:
-            again = f"{job_id}.{len(self._delivery_attempts(job_id, delivery.destination)) + 1}"
-            self._enqueue(
-                DELIVERY_QUEUE,
-                DELIVERY_WORKFLOW,
-                delivery_id(again, delivery.destination),
-                (again, delivery.destination),
-            )
-        return f"job {job_id}: delivery queued again to " + ", ".join(
-            delivery.destination for delivery in failed
-        )
+        job_id = base_job_id(job_id)
+        runs = self._attempts(job_id)
+        if not runs:
+            return self._steering.analyse_left_out(self._require_left_out(job_id), self._register)
+        memory = Refusals(ledger_beside(self._database_url, self._folder))
+        try:
+            deliveries = self._deliveries().get(job_id, [])
+            return self._steering.retry(self.get(job_id), len(runs), deliveries, memory)
+        finally:
+            memory.close()
 
     def cancel(self, job_id: str) -> str:
         """Cancel a queued or running job and its deliveries; say what was done.
@@ -158,19 +152,24 @@ class Jobs:
         UsageError
             If there is no such job, or it has ended.
         """
+        job_id = base_job_id(job_id)
         view = self.get(job_id)
-        targets = [w.workflow_id for w in self._attempts(job_id) if w.status in ACTIVE]
-        targets += [
-            w.workflow_id
-            for delivery in view.deliveries
-            for w in self._delivery_attempts(job_id, delivery.destination)
-            if w.status in ACTIVE
-        ]
-        if not targets:
-            raise UsageError(f"job {job_id} is {view.state}: nothing to cancel")
-        for target in targets:
-            self._client.cancel_workflow(target)
-        return f"job {job_id} cancelled"
+        deliveries = self._deliveries().get(job_id, [])
+        return self._steering.cancel(view, self._attempts(job_id), deliveries)
+
+    def left_out(self) -> list[JobView]:
+        """Series that nobody analyses, the latest first."""
+        return [left_out_view(entry) for entry in self._register.left_out()]
+
+    def _require_left_out(self, job_id: str) -> RegisteredSeries:
+        for entry in self._register.left_out():
+            if entry.job_id == job_id:
+                return entry
+        raise UsageError(f"no job {job_id!r} (see 'spinenode jobs list')")
+
+    @cached_property
+    def _register(self) -> SeriesRegister:
+        return SeriesRegister(register_location(self._database_url))
 
     def oldest_unfinished(self) -> datetime | None:
         """When the oldest job or delivery that has not ended was created."""
@@ -195,30 +194,12 @@ class Jobs:
             forgotten.append(view.id)
         return forgotten
 
-    def _enqueue(self, queue: str, workflow: str, workflow_id: str, args: tuple[str, ...]) -> None:
-        options: EnqueueOptions = {
-            "queue_name": queue,
-            "workflow_name": workflow,
-            "workflow_id": workflow_id,
-            "app_version": WORKFLOW_VERSION,
-        }
-        if queue == ANALYSIS_QUEUE:
-            options["priority"] = ROUTINE_PRIORITY
-        self._client.enqueue(options, *args)
-
     def _attempts(self, job_id: str) -> list[WorkflowStatus]:
         found = self._client.list_workflows(
             name=ANALYSIS_WORKFLOW, workflow_id_prefix=base_job_id(job_id)
         )
         exact = [w for w in found if base_job_id(w.workflow_id) == base_job_id(job_id)]
         return sorted(exact, key=lambda w: w.created_at or 0)
-
-    def _delivery_attempts(self, job_id: str, destination: str) -> list[WorkflowStatus]:
-        return [
-            w
-            for w in self._deliveries().get(job_id, [])
-            if w.workflow_id.partition("@")[2] == destination
-        ]
 
     def _deliveries(self) -> dict[str, list[WorkflowStatus]]:
         """Deliveries of every job, oldest first."""
@@ -232,7 +213,7 @@ class Jobs:
     ) -> JobView:
         steps = step_views(self._client.list_workflow_steps(workflow.workflow_id))
         state = state_of(workflow)
-        instances, series_uid = self._request_facts(job_id)
+        request = self._request(job_id)
         latest = {w.workflow_id.partition("@")[2]: w for w in deliveries}
         return JobView(
             id=job_id,
@@ -240,19 +221,22 @@ class Jobs:
             step=current_step(steps) if state == "running" else None,
             created=time_text(workflow.created_at),
             updated=time_text(workflow.updated_at),
-            instances=instances,
-            SeriesInstanceUID=series_uid,
+            instances=len(request.files) if request else None,
+            SeriesInstanceUID=request.SeriesInstanceUID if request else None,
+            priority=priority_name(workflow.priority or ROUTINE_PRIORITY),
+            remarks=remarks(self._folder / job_id, request) if request else (),
             steps=steps,
             deliveries=tuple(
-                delivery_view(name, w, self._client.list_workflow_steps(w.workflow_id))
+                replace(
+                    delivery_view(name, w, self._client.list_workflow_steps(w.workflow_id)),
+                    note=read_note(self._folder / job_id, delivery_note_file(name)) or None,
+                )
                 for name, w in latest.items()
             ),
             problem=problem_of(workflow),
         )
 
-    def _request_facts(self, job_id: str) -> tuple[int | None, str | None]:
-        folder = self._folder / job_id
+    def _request(self, job_id: str) -> Request | None:
         with suppress(ValueError, OSError):
-            request = read_request(folder)
-            return len(request.files), request.SeriesInstanceUID
-        return None, None
+            return read_request(self._folder / job_id)
+        return None

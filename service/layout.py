@@ -20,9 +20,14 @@ def jobs_folder(config: Config) -> Path:
 
 def ledger_location(config: Config) -> Location:
     """What each destination has received: beside the images, or where several hosts see it."""
-    if config.database_url.startswith("postgresql"):
-        return config.database_url
-    return config.node.spool / "deliveries.sqlite"
+    return ledger_beside(config.database_url, jobs_folder(config))
+
+
+def ledger_beside(database_url: str, jobs: Path) -> Location:
+    """The same, from where the queue and the folders of the jobs are."""
+    if database_url.startswith("postgresql"):
+        return database_url
+    return jobs.parent / "deliveries.sqlite"
 
 
 def fetch_folder(config: Config) -> Path:

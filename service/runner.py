@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 
 import structlog
 
@@ -38,13 +38,15 @@ class JobRunner:
         self._lock = threading.Lock()
         self._open: OrderedDict[str, Analysis] = OrderedDict()
         self._running: dict[str, tuple[str, float]] = {}
+        self._turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def run_step(self, job_id: str, step: str) -> None:
         """Run one step of one job."""
-        analysis = self._analysis(job_id)
-        started = time.monotonic()
-        self._running[job_id] = (step, started)
-        with structlog.contextvars.bound_contextvars(job=job_id, step=step):
+        # A job that was cancelled and retried may still be in the step it was cancelled in.
+        with self._turns[job_id], structlog.contextvars.bound_contextvars(job=job_id, step=step):
+            analysis = self._analysis(job_id)
+            started = time.monotonic()
+            self._running[job_id] = (step, started)
             try:
                 analysis.run(step)
             except UnreadableInput as error:
@@ -70,6 +72,7 @@ class JobRunner:
         findings = workspace.findings()
         with self._lock:
             self._open.pop(job_id, None)
+        self._turns.pop(job_id, None)
         self._metrics.jobs_ended.labels(findings.status).inc()
         flagged = [v.level.name for v in findings.vertebrae if v.fractured]
         for vertebra in findings.vertebrae:

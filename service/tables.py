@@ -68,21 +68,34 @@ def _number(value: float | None, digits: int) -> str:
 
 
 def jobs_table(views: Sequence[JobView]) -> str:
-    """One row per job."""
-    if not views:
-        return "no jobs"
+    """One row per job; series that were left out below, with the reason."""
+    jobs = [view for view in views if view.state != "left_out"]
+    left_out = [view for view in views if view.state == "left_out"]
+    parts = [_queue_table(jobs) if jobs else "no jobs"]
+    if left_out:
+        rows = [(v.id, _count(v.instances), v.created, v.problem or "-") for v in left_out]
+        parts.append("left out\n" + table(("id", "images", "complete", "reason"), rows))
+    return "\n\n".join(parts)
+
+
+def _queue_table(views: Sequence[JobView]) -> str:
     rows = [
         (
             view.id,
             view.state,
             view.step or "-",
-            str(view.instances) if view.instances is not None else "-",
+            _count(view.instances),
+            view.priority,
             ", ".join(f"{d.destination}: {d.state}" for d in view.deliveries) or "-",
             view.created,
         )
         for view in views
     ]
-    return table(("id", "state", "step", "images", "deliveries", "created"), rows)
+    return table(("id", "state", "step", "images", "priority", "deliveries", "created"), rows)
+
+
+def _count(number: int | None) -> str:
+    return "-" if number is None else str(number)
 
 
 def job_text(view: JobView) -> str:
@@ -91,15 +104,18 @@ def job_text(view: JobView) -> str:
         f"job      {view.id}",
         f"state    {view.state}" + (f" ({view.step})" if view.step else ""),
         f"series   {view.SeriesInstanceUID or '-'}",
-        f"images   {view.instances if view.instances is not None else '-'}",
+        f"images   {_count(view.instances)}",
+        f"priority {view.priority}",
         f"created  {view.created}",
     ]
     if view.problem:
         lines.append(f"problem  {view.problem}")
+    lines += [f"remark   {remark}" for remark in view.remarks]
     lines += [f"step     {s.name:<9} {s.started}  {s.seconds:8.2f} s" for s in view.steps]
     lines += [
         f"deliver  {d.destination}: {d.state}, {d.attempts} attempt(s)"
         + (f", {d.problem}" if d.problem else "")
+        + (f"; {d.note}" if d.note else "")
         for d in view.deliveries
     ]
     return "\n".join(lines)

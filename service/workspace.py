@@ -24,6 +24,7 @@ from inference import (
     SpineReport,
     VertebraMeasurement,
 )
+from service.notes import SUPERSEDED, WITHHELD, delivery_note_file, put_note, read_note
 from service.request import REQUEST_FILE, Request, encode_request, read_request, write_whole
 from sr_writer import Findings, WrittenObject
 from texture.report import TextureReport
@@ -48,7 +49,6 @@ _TEXTURE = TypeAdapter(TextureReport)
 _NOTICES = TypeAdapter(tuple[Notice, ...])
 _WRITTEN = TypeAdapter(tuple[WrittenObject, ...])
 _TIMINGS = TypeAdapter(dict[str, float])
-_TEXT = TypeAdapter(str)
 
 
 class Workspace:
@@ -167,31 +167,27 @@ class Workspace:
 
     def put_superseded(self, job_id: str) -> None:
         """Note which later job of the same series replaces this one."""
-        self._put("superseded.json", _TEXT.dump_json(job_id))
+        put_note(self.folder, SUPERSEDED, job_id)
 
     def superseded_by(self) -> str:
         """The later job that replaces this one, or an empty text."""
-        return self._text("superseded.json")
+        return read_note(self.folder, SUPERSEDED)
 
     def put_withheld(self, reason: str) -> None:
         """Note why the results are kept here and not sent."""
-        self._put("withheld.json", _TEXT.dump_json(reason))
+        put_note(self.folder, WITHHELD, reason)
 
     def withheld(self) -> str:
         """Why the results are not sent, or an empty text."""
-        return self._text("withheld.json")
+        return read_note(self.folder, WITHHELD)
 
     def put_delivery_note(self, destination: str, note: str) -> None:
         """Note what is to be said about the delivery to one destination."""
-        self._put(f"delivery-{destination}.json", _TEXT.dump_json(note))
+        put_note(self.folder, delivery_note_file(destination), note)
 
     def delivery_note(self, destination: str) -> str:
         """What is to be said about the delivery to one destination, or an empty text."""
-        return self._text(f"delivery-{destination}.json")
-
-    def _text(self, name: str) -> str:
-        path = self.folder / name
-        return _TEXT.validate_json(path.read_bytes()) if path.is_file() else ""
+        return read_note(self.folder, delivery_note_file(destination))
 
     def drop_masks(self) -> None:
         """Free the disk of what only the steps before `send` need."""

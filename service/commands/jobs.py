@@ -27,11 +27,11 @@ def register(app: typer.Typer) -> None:
 
 
 def list_jobs(config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """List the jobs, newest first."""
+    """List the jobs, newest first, and the series that were left out with the reason."""
     from service.tables import jobs_table  # noqa: PLC0415 - keeps --help quick
 
     with _jobs(config) as jobs:
-        views = jobs.recent()
+        views = jobs.recent() + jobs.left_out()
     if as_json:
         sys.stdout.write(json.dumps([view.to_json() for view in views], indent=2) + "\n")
     else:
@@ -48,7 +48,7 @@ def show(job_id: JobId, config: ConfigFile = None, as_json: AsJson = False) -> N
 
 
 def retry(job_id: JobId, config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Queue a failed or cancelled job, or its failed deliveries, again."""
+    """Queue a failed or cancelled job, or its failed deliveries, again; or one left out."""
     with _jobs(config) as jobs:
         _say(job_id, jobs.retry(job_id), as_json)
 
