@@ -66,8 +66,8 @@ def check_dashboard(config: Config) -> CheckResult:
         return passed("dashboard", f"{where}, this host only, no login")
     return passed(
         "dashboard",
-        f"{where} without login: whoever reaches this port sees every job and may cancel it; "
-        "give service.dashboard.users, or let nothing but a proxy reach it",
+        f"{where} without users: the pages stay locked until service.dashboard.users has one "
+        "('spinenode hash-password'); health and metrics answer",
     )
 
 

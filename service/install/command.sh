@@ -1,6 +1,7 @@
 #!/bin/sh
 # Written by `spinenode install-service`. What looks at the installed service or steers it runs as
 # the service's user, so that what it writes stays the service's own, and with its configuration.
+umask 0077
 program=@PREFIX@/current/venv/bin/spinenode
 case "${1:-}" in
     serve | worker | check | jobs | fetch) ;;

@@ -120,7 +120,7 @@ def test_a_gpu_that_is_wanted_and_not_there_is_found(tmp_path):
     assert "inference.device: cpu" in model.fix
 
 
-def test_pages_that_are_open_to_everybody_are_said(tmp_path):
+def test_pages_that_nobody_can_open_are_said(tmp_path):
     service = ServiceConfig(dashboard=DashboardConfig(host="0.0.0.0"))
     dashboard = by_name(examine(config_in(tmp_path, service=service)))["dashboard"]
     assert dashboard.ok
