@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from service.fetch.pace import Pace
 
 BYTES_PER_MEGABYTE = 1_000_000
+INTERRUPTED = 130
 
 
 def register(app: typer.Typer) -> None:
@@ -52,7 +53,8 @@ def fetch(  # noqa: PLR0913, PLR0917 - each is one thing that a user may say
     The same command goes on where it was interrupted. Exit codes: 0 everything is done; 3 nothing
     was found that can be analysed; 4 the archive does not answer, or something is missing.
     """
-    from service.config_file import load_config  # noqa: PLC0415 - keeps --help quick
+    from service.audit import make_recorder  # noqa: PLC0415 - keeps --help quick
+    from service.config_file import load_config  # noqa: PLC0415
     from service.errors import UsageError  # noqa: PLC0415
     from service.fetch.asked import asked_for, day_range  # noqa: PLC0415
     from service.fetch.candidates import Filters  # noqa: PLC0415
@@ -72,6 +74,7 @@ def fetch(  # noqa: PLR0913, PLR0917 - each is one thing that a user may say
             settings.rules, modality, tuple(description or ()), tuple(study_description or ())
         ),
         pace=_pace(per_minute, megabytes_per_second, hours),
+        recorder=make_recorder(settings),
     )
     if dry_run:
         _show_plan(settings, order, out, as_json)
@@ -116,8 +119,12 @@ def _carry_out(runs: Runs, order: Order, as_json: bool) -> None:
     """Fetch, say what became of it, and exit."""
     from service.fetch.display import shown_progress  # noqa: PLC0415
 
-    with shown_progress() as watch:
-        report = runs.run(order, watch)
+    try:
+        with shown_progress() as watch:
+            report = runs.run(order, watch)
+    except KeyboardInterrupt:
+        sys.stderr.write("spinenode: interrupted; the same command goes on where it ended\n")
+        raise typer.Exit(INTERRUPTED) from None
     for problem in report.problems():
         sys.stderr.write(f"spinenode: {problem}\n")
     text = json.dumps(report.to_json(), indent=2) if as_json else "\n".join(report.lines())

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from node import Permanent, SpoolSettings
 from service.config import Config
 from service.errors import UsageError
-from service.fetch.bench import Bench
 from service.fetch.cohort import write_tables
 from service.fetch.ledger import FetchLedger
 from service.fetch.listening import AskedSpool, listening
@@ -20,6 +20,9 @@ from service.fetch.retrieval import SpoolRetriever
 from service.fetch.transfer import Transfer
 from service.fetch.watch import Watch
 from service.layout import fetch_ledger_file, images_folder, offline_config
+
+if TYPE_CHECKING:
+    from service.fetch.bench import Bench
 
 
 class IntoFolder:
@@ -39,12 +42,12 @@ class IntoFolder:
             ledger = FetchLedger(fetch_ledger_file(self._config))
             opened.callback(ledger.close)
             opened.callback(write_tables, ledger, self._out, self._results)
-            bench = Bench(self._config, self._results)
-            opened.callback(bench.close)
             if order.source.service == "move":
                 opened.enter_context(listening(self._config, spool))
             query = opened.enter_context(asking(order))
             plan = make_plan(order, query, watch)
+            bench = self._bench()
+            opened.callback(bench.close)
             retriever = SpoolRetriever(order.source, spool, self._config.node.ae_title)
             road = Offline(query, retriever, spool, Analyst(bench, spool, ledger, watch))
             run = Transfer(road, ledger, Pacer(order.pace), watch).run(plan)
@@ -56,3 +59,9 @@ class IntoFolder:
             return AskedSpool(SpoolSettings(images_folder(self._config), node.min_free_gib))
         except Permanent as error:
             raise UsageError(f"another fetch works in --out ({error})") from error
+
+    def _bench(self) -> Bench:
+        """Load what analyses, once there is something to analyse."""
+        from service.fetch.bench import Bench  # noqa: PLC0415 - takes seconds
+
+        return Bench(self._config, self._results)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from node import ReceivedSeries
 from node.query import ArchiveQuery, FoundSeries
 from node.retrieve import Progress
-from service.fetch.bench import Bench
 from service.fetch.known import ENDED, analysed_before
 from service.fetch.ledger import FetchLedger, FetchState, LedgerEntry, LedgerStudy
 from service.fetch.listening import AskedSpool
@@ -22,6 +22,9 @@ from service.fetch.retrieval import SpoolRetriever, listed
 from service.fetch.transfer import Arrived
 from service.fetch.watch import Watch
 from service.series_register import RegisteredSeries, SeriesState
+
+if TYPE_CHECKING:
+    from service.fetch.bench import Bench
 
 log = logging.getLogger(__name__)
 

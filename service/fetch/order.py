@@ -9,6 +9,7 @@ from typing import Protocol
 
 from node import NodeError
 from node.query import ArchiveQuery
+from service.audit import SILENT, AuditedQuery, Recorder, peer_of
 from service.fetch.asked import Asked
 from service.fetch.candidates import Filters
 from service.fetch.errors import ArchiveUnavailable
@@ -27,6 +28,7 @@ class Order:
     asked: Asked
     filters: Filters
     pace: Pace
+    recorder: Recorder = SILENT
 
 
 def make_plan(order: Order, query: ArchiveQuery, watch: Watch) -> Plan:
@@ -46,11 +48,13 @@ def make_plan(order: Order, query: ArchiveQuery, watch: Watch) -> Plan:
 @contextmanager
 def asking(order: Order) -> Iterator[ArchiveQuery]:
     """Yield the query, and end its connection afterwards."""
-    query = order.source.query()
+    peer = peer_of(order.source.peer)
+    query = AuditedQuery(order.source.query(), peer, order.recorder)
     try:
         yield query
     finally:
         query.close()
+        order.recorder.finish()
 
 
 class Runs(Protocol):

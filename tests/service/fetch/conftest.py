@@ -18,7 +18,7 @@ from pydicom.uid import (
     generate_uid,
 )
 
-PATIENT_TEXTS = ("Secret", "HIS-4711")
+from service.cli import main
 
 
 def ct_slice(study: str, series: str, number: int, **elements) -> Dataset:
@@ -129,12 +129,16 @@ def start_fetch(tmp_path):
 
 
 @pytest.fixture
-def run_fetch(start_fetch):
-    """Run the command to its end; return exit code, stdout and stderr."""
+def run_fetch(tmp_path, monkeypatch, capsys):
+    """Run the command to its end in this process; return exit code, stdout and stderr."""
 
     def run(config: Path, *options: str) -> tuple[int, str, str]:
-        process = start_fetch(config, *options)
-        out, err = process.communicate(timeout=120)
-        return process.returncode, out, err
+        monkeypatch.chdir(tmp_path)
+        command = ["spinenode", "fetch", "--config", str(config), *options]
+        monkeypatch.setattr(sys, "argv", command)
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return ended.value.code, *capsys.readouterr()
 
     return run
