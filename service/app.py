@@ -152,7 +152,7 @@ class Service:
         self.node = NodeServer(
             listener_settings(config),
             self.spool,
-            series_settings(config),
+            series_settings(config, self.worker.recorder),
             self.intake.series_complete,
             NodeWatcher(self.worker.metrics, self.worker.recorder),
             self.worker.deliverer.commitments.settle,
@@ -184,7 +184,12 @@ class Service:
         self._stopping = threading.Event()
         self._upkeep = LedgerUpkeep(ledger_location(config))
         self._retention = Retention(
-            config, self.worker.jobs, self.spool, self.register, self._upkeep
+            config,
+            self.worker.jobs,
+            self.spool,
+            self.register,
+            self._upkeep,
+            self.worker.recorder,
         )
 
     def start(self) -> None:

@@ -101,6 +101,13 @@ class Jobs:
         """
         self._client.list_workflows(limit=1, load_input=False, load_output=False)
 
+    def ids(self) -> frozenset[str]:
+        """Every job that the queue knows."""
+        workflows = self._client.list_workflows(
+            name=ANALYSIS_WORKFLOW, load_input=False, load_output=False
+        )
+        return frozenset(base_job_id(workflow.workflow_id) for workflow in workflows)
+
     def counts(self) -> dict[str, int]:
         """Number of jobs by state."""
         counts: dict[str, int] = {}

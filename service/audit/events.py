@@ -85,6 +85,12 @@ def not_sent(
     return reporter.message(event, _from_us(reporter, receiver), objects)
 
 
+def deleted(reporter: Reporter, objects: tuple[AuditedObject, ...]) -> AuditMessage:
+    """Images or results of a study deleted by the retention (A.5.3.8)."""
+    event = Event(codes.STUDY_DELETED, Action.DELETE)
+    return reporter.message(event, (reporter.itself(is_requestor=True),), objects)
+
+
 def accessed(
     reporter: Reporter, user: str, action: Action, objects: tuple[AuditedObject, ...]
 ) -> AuditMessage:

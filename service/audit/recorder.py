@@ -60,6 +60,10 @@ class Recorder:
     def stopped(self) -> None:
         """The service ends: write what waits."""
         self._activity(codes.APPLICATION_STOP)
+        self.finish()
+
+    def finish(self) -> None:
+        """Write what waits, and record nothing more."""
         self._trail.stop()
 
     def received(self, series: ReceivedSeries, sender: Peer) -> None:
@@ -94,6 +98,10 @@ class Recorder:
         self._trail.record(
             lambda: events.accessed(self._reporter, user, action, self._of(study_uid, images, ()))
         )
+
+    def deleted(self, study_uid: str) -> None:
+        """The retention deleted what was kept of a study; nothing is left to name the patient."""
+        self._trail.record(lambda: events.deleted(self._reporter, self._of(study_uid, (), ())))
 
     def authenticated(self, kind: Code, user: str, address: str, result: Result) -> None:
         """A person logged in or out, or tried to."""

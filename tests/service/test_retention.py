@@ -1,14 +1,31 @@
 """What is deleted, and what is not."""
 
+import os
 import subprocess
 import sys
+import threading
+import time
 from datetime import timedelta
 
-from node import DeliveryLedger, DeliveryRequest, Spool, SpoolSettings
+import pydicom
+
+from node import (
+    DeliveryLedger,
+    DeliveryRequest,
+    Destination,
+    ListenerSettings,
+    NodeServer,
+    SeriesSettings,
+    Spool,
+    SpoolSettings,
+    send_files,
+)
 from node.ledger_upkeep import LedgerUpkeep
+from service.audit import SILENT
 from service.config import Config, NodeConfig, RetentionConfig, ServiceConfig
 from service.jobs import Jobs
 from service.layout import images_folder, jobs_folder, ledger_location
+from service.request import Request
 from service.retention import Retention
 from service.series_facts import SeriesFacts
 from service.series_register import (
@@ -17,6 +34,7 @@ from service.series_register import (
     SeriesState,
     register_location,
 )
+from service.workspace import Workspace
 
 ONE_JOB = """
 import sys, time
@@ -50,12 +68,22 @@ def config_in(tmp_path, results_days):
     )
 
 
-def purge(config):
+class Recorded:
+    """A recorder that remembers the studies whose deletion it was told."""
+
+    def __init__(self):
+        self.studies = []
+
+    def deleted(self, study_uid):
+        self.studies.append(study_uid)
+
+
+def purge(config, recorder=SILENT):
     spool = Spool(SpoolSettings(images_folder(config), min_free_gib=0))
     register = SeriesRegister(register_location(config.database_url))
     upkeep = LedgerUpkeep(ledger_location(config))
     with Jobs(config.database_url, jobs_folder(config)) as jobs:
-        Retention(config, jobs, spool, register, upkeep).purge()
+        Retention(config, jobs, spool, register, upkeep, recorder).purge()
         remaining = [job.id for job in jobs.recent()]
         unfinished = jobs.oldest_unfinished()
     for each in (spool, register, upkeep):
@@ -116,3 +144,60 @@ def test_results_within_the_limit_stay(tmp_path):
     folder = finished_job(config)
     assert purge(config) == (["old"], None)
     assert (folder / "results" / "findings.json").is_file()
+
+
+def abandoned_folder(config, job_id, days_old):
+    """The folder of a series that was left out for a better one, so old."""
+    workspace = Workspace(jobs_folder(config) / job_id)
+    workspace.put_request(
+        Request(job_id, (), "2026-01-01", StudyInstanceUID="1.2", SeriesInstanceUID=f"1.2.{job_id}")
+    )
+    then = time.time() - days_old * 86400
+    os.utime(workspace.folder, (then, then))
+    return workspace.folder
+
+
+def test_folders_of_series_that_never_became_jobs_go_too(tmp_path, caplog):
+    caplog.set_level("INFO", "service.retention")
+    config, recorder = config_in(tmp_path, results_days=30), Recorded()
+    old = abandoned_folder(config, "old", 31)
+    recent = abandoned_folder(config, "recent", 29)
+    assert purge(config, recorder) == ([], None)
+    assert (old.exists(), recent.exists()) == (False, True)
+    assert recorder.studies == ["1.2"]
+    told = [r for r in caplog.records if r.message == "deleted"]
+    assert [(r.what, r.study, r.series) for r in told] == [("results", "1.2", "1.2.old")]
+
+
+def test_the_folder_of_a_series_that_waits_for_its_study_stays(tmp_path):
+    config = config_in(tmp_path, results_days=1)
+    folder = abandoned_folder(config, "old", 3)
+    register = SeriesRegister(register_location(config.database_url))
+    register.enter(
+        RegisteredSeries("1.2.3", "1.2", "old", SeriesState.WAITING, "CT", SeriesFacts())
+    )
+    register.close()
+    purge(config)
+    assert folder.exists()
+
+
+def test_images_are_deleted_with_a_line_for_each_series(tmp_path, small_phantom):
+    config, recorder = config_in(tmp_path, results_days=30), Recorded()
+    files = sorted((small_phantom / "dicom").iterdir())[:3]
+    spool = Spool(SpoolSettings(images_folder(config), min_free_gib=0))
+    taken = threading.Event()
+    node = NodeServer(
+        ListenerSettings(ae_title="SPINENODE", host="127.0.0.1", port=0),
+        spool,
+        SeriesSettings(quiet_seconds=0.1),
+        lambda _: taken.set(),
+    )
+    node.start()
+    send_files(files, Destination("node", "SPINENODE", "127.0.0.1", node.port))
+    assert taken.wait(60)
+    node.stop()
+    spool.close()
+    study = pydicom.dcmread(files[0], stop_before_pixels=True).StudyInstanceUID
+    purge(config, recorder)
+    assert recorder.studies == [study]
+    assert not list(images_folder(config).rglob("*.dcm"))
