@@ -11,6 +11,7 @@ from typer.exceptions import TyperException
 from service.commands import (
     analyze,
     cohort,
+    conformance,
     demo,
     evaluate,
     fetch,
@@ -31,7 +32,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (serve, analyze, fetch, demo, phantom, jobs, status, evaluate, cohort, install):
+for module in (
+    serve,
+    analyze,
+    fetch,
+    demo,
+    phantom,
+    jobs,
+    status,
+    evaluate,
+    cohort,
+    conformance,
+    install,
+):
     module.register(app)
 
 
