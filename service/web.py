@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 from service.config import DashboardConfig
 from service.dashboard.origin import is_loopback
 from service.errors import ServiceError
+from service.http_protocol import TimedProtocol
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ class WebServer:
             access_log=False,
             server_header=False,
             lifespan="off",
+            http=TimedProtocol,
             limit_concurrency=_MOST_CONNECTIONS,
             timeout_graceful_shutdown=2,
             ssl_certfile=settings.tls_cert,
