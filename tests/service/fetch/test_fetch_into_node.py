@@ -94,7 +94,7 @@ def test_more_images_in_the_archive_than_in_the_node_are_fetched(
     config = make_config()
     start_node(config)
     assert run_fetch(config, "--accession=A1")[0] == 0
-    query_archive.add([make_slice(*uids, 11, AccessionNumber="A1")])
+    holdings.archive.add([make_slice(*uids, 11, AccessionNumber="A1")])
     assert run_fetch(config, "--accession=A1")[0] == 0
     assert holdings.archive.retrieved == [uids[1]] * 2
 
