@@ -17,8 +17,8 @@ from inference.heights import MeasuredHeights, measure_heights
 from inference.report import BodyGeometry, Heights, Measured
 from inference.slab import Surroundings
 
-SURFACE_BIAS_MM = 0.1
-"""How far a whole mask may lie too far out or in."""
+SURFACE_BIAS_MM, BIAS_PER_VOXEL = 0.1, 0.05
+"""How far a whole mask may lie too far out or in, at least and per voxel edge."""
 SURFACE_SD_MM = 0.6
 """How far single places of a mask's surface may be off, beside the voxel's own uncertainty."""
 PATCH_MM = 5.0
@@ -55,14 +55,16 @@ def volume_ml(surface: BodySurface) -> Measured:
     """Volume of the body's mask.
 
     Its uncertainty is that of a surface whose places are off by `SURFACE_SD_MM` and a share of a
-    voxel, patch by patch, and by `SURFACE_BIAS_MM` as a whole.
+    voxel, patch by patch, and by about `SURFACE_BIAS_MM` as a whole.
     """
     spacing = np.asarray(surface.volume.spacing_kji_mm)
     voxel_mm3 = float(np.prod(spacing))
     area_mm2 = _area_mm2(surface)
-    place_mm = float(np.hypot(SURFACE_SD_MM, 0.3 * np.cbrt(voxel_mm3)))
+    edge_mm = float(np.cbrt(voxel_mm3))
+    place_mm = float(np.hypot(SURFACE_SD_MM, 0.3 * edge_mm))
+    bias_mm = float(np.hypot(SURFACE_BIAS_MM, BIAS_PER_VOXEL * edge_mm))
     by_patches = area_mm2 * place_mm / np.sqrt(max(1.0, area_mm2 / PATCH_MM**2))
-    sd_mm3 = float(np.hypot(by_patches, area_mm2 * SURFACE_BIAS_MM))
+    sd_mm3 = float(np.hypot(by_patches, area_mm2 * bias_mm))
     return Measured(surface.voxels * voxel_mm3 / 1000.0, sd_mm3 / 1000.0)
 
 

@@ -21,7 +21,7 @@ SERIES_FLAG = "scheuermann_like"
 SHORT_LOSS = (0.10, 0.25)
 """Loss against the neighbours of a body that may be short by nature; a fracture loses more."""
 SHORT_SHAPE_TOLERANCE = 0.07
-"""How far front and middle may lie below the level's normal shape: an endplate has not sunk."""
+"""How far front and middle may depart from the level's normal shape: no part has sunk alone."""
 SHORT_FLAG = "short_vertebra"
 
 
@@ -62,7 +62,8 @@ def is_short_vertebra(level: VertebraLevel, heights: Heights, finding: FractureF
     low, high = SHORT_LOSS
     normal = NORMAL_SHAPE[level]
     return low <= finding.height_loss < high and all(
-        getattr(heights, site) / heights.posterior > getattr(normal, site) - SHORT_SHAPE_TOLERANCE
+        abs(getattr(heights, site) / heights.posterior - getattr(normal, site))
+        <= SHORT_SHAPE_TOLERANCE
         for site in ("anterior", "middle")
     )
 

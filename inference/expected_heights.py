@@ -30,7 +30,8 @@ LOW_POSTERIOR_DEFICIT = 0.28
 LOW_POSTERIOR_FROM = 1.08
 """Anterior over posterior height from which L5 and L6 count as normally shaped."""
 LOW_LEVELS = frozenset({VertebraLevel.L5, VertebraLevel.L6})
-NEIGHBOUR_RANKS = 4
+NEIGHBOUR_RANKS, FAR_RANKS = 4, 8
+"""How far neighbours testify; further off only where several near ones have sunk."""
 FEWEST_NEIGHBOURS = 2
 
 
@@ -75,21 +76,29 @@ def _witnessed_size(
     crushed: set[VertebraLevel],
     poor: set[VertebraLevel],
 ) -> float | None:
-    """Size by the sound neighbours, or by all that are not crushed where those are too few."""
-    by_sound = neighbours_size(level, size, crushed | poor)
-    return neighbours_size(level, size, crushed) if by_sound is None else by_sound
+    """Size by the sound neighbours, by sound ones further off, or by all that are not crushed."""
+    for left_out, ranks in (
+        (crushed | poor, NEIGHBOUR_RANKS),
+        (crushed | poor, FAR_RANKS),
+        (crushed, NEIGHBOUR_RANKS),
+    ):
+        witnessed = neighbours_size(level, size, left_out, ranks)
+        if witnessed is not None:
+            return witnessed
+    return None
 
 
 def neighbours_size(
-    level: VertebraLevel, size: Mapping[VertebraLevel, float], left_out: set[VertebraLevel]
+    level: VertebraLevel,
+    size: Mapping[VertebraLevel, float],
+    left_out: set[VertebraLevel],
+    ranks: int = NEIGHBOUR_RANKS,
 ) -> float | None:
     """Weighted median size of the near, uncrushed neighbours; None if they are too few."""
     near = [
         (value, 1.0 / abs(other.rank - level.rank))
         for other, value in size.items()
-        if other != level
-        and other not in left_out
-        and abs(other.rank - level.rank) <= NEIGHBOUR_RANKS
+        if other != level and other not in left_out and abs(other.rank - level.rank) <= ranks
     ]
     if len(near) < FEWEST_NEIGHBOURS:
         return None
