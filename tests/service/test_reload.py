@@ -41,6 +41,18 @@ def test_peers_destinations_rules_and_log_level_change_at_once(file, reloader, f
     assert config.service.log_level == "debug"
 
 
+def test_users_of_the_pages_change_at_once_and_their_address_does_not(file, reloader, followed):
+    file.write_text(
+        "node: {port: 11112}\n"
+        "service: {dashboard: {port: 8043, session_idle_minutes: 5, users: {anna: scrypt$a$b}}}\n"
+    )
+    assert reloader() == ""
+    (config,) = followed
+    assert list(config.service.dashboard.users) == ["anna"]
+    assert config.service.dashboard.session_idle_minutes == 5
+    assert config.service.dashboard.port == 8042
+
+
 def test_what_needs_a_restart_stays_and_is_named(file, reloader, followed, caplog):
     file.write_text("node: {port: 11113, peers: [{ae_title: CT1}]}\nservice: {workers: 2}\n")
     with caplog.at_level(logging.INFO):
