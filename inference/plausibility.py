@@ -14,6 +14,9 @@ ENVELOPE_KVP = (120.0, 130.0)
 KVP_TOLERANCE = 1.0
 LARGEST_SLICE_MM = 3.0
 SLICE_TOLERANCE_MM = 0.05
+LARGEST_PIXEL_MM = 1.0
+"""A field of view of 512 mm on 512 pixels; trabecular texture lies below it."""
+PIXEL_TOLERANCE_MM = 0.02
 BONE_KERNEL = re.compile(
     r"bone|edge|detail|sharp|^(?!fc)[a-z]{1,2}[5-9]\d|^fc[3-9]\d|^y[a-d]$|^[de]$", re.IGNORECASE
 )
@@ -30,9 +33,15 @@ def check_acquisition(volume: CTVolume) -> tuple[Notice, ...]:
     -------
     tuple of Notice
         Codes ``kvp_unknown``, ``kvp_outside_envelope``, ``thick_slices``, ``kernel_unknown``,
-        ``kernel_not_bone``, ``contrast_given``.
+        ``kernel_not_bone``, ``field_of_view_large``, ``contrast_given``.
     """
-    checks = (_kvp(volume), _slices(volume), _kernel(volume), _contrast(volume))
+    checks = (
+        _kvp(volume),
+        _slices(volume),
+        _kernel(volume),
+        _field_of_view(volume),
+        _contrast(volume),
+    )
     return tuple(notice for notice in checks if notice is not None)
 
 
@@ -66,6 +75,18 @@ def _kernel(volume: CTVolume) -> Notice | None:
         return Notice("kernel_not_bone", text)
     text = f"ConvolutionKernel {kernel} is not in the table: texture depends on it."
     return Notice("kernel_unknown", text)
+
+
+def _field_of_view(volume: CTVolume) -> Notice | None:
+    # slices are the coarsest axis as a rule; the other two are the pixels
+    pixel_mm = sorted(volume.spacing_kji_mm)[1]
+    if pixel_mm <= LARGEST_PIXEL_MM + PIXEL_TOLERANCE_MM:
+        return None
+    text = (
+        f"Pixels of {pixel_mm:.1f} mm: the field of view is too large for texture, which was "
+        "published for images of the spine."
+    )
+    return Notice("field_of_view_large", text)
 
 
 def _contrast(volume: CTVolume) -> Notice | None:

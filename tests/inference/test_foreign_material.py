@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from inference import CTVolume, VertebraLevel
+from inference import CTVolume, LabelledVertebra, ModelIdentity, Segmentation, VertebraLevel
+from inference.analysis import measure_segmentation
 from inference.foreign_material import find_foreign_material
 
 V = VertebraLevel
@@ -71,3 +72,24 @@ def test_metal_far_from_the_spine_is_not_the_spines() -> None:
     found = find_foreign_material(CTVolume(hu, affine), labels)
     assert found.volume_ml == {}
     assert not found.mask.any()
+
+
+def test_the_material_leaves_the_masks_that_are_given_out_and_the_level_is_flagged() -> None:
+    hu, labels, affine = scene()
+    k, j, i = np.indices(hu.shape)
+    blob = (k - 16) ** 2 + (j - 25) ** 2 + (i - 25) ** 2 < 7**2
+    hu[blob] = 1500
+    found = tuple(LabelledVertebra(v, 1.0, True) for v in (V.L1, V.L2))
+    masks = Segmentation(labels, labels, found, ModelIdentity("test", "1", "0" * 64))
+    report = measure_segmentation(CTVolume(hu, affine), masks)
+    assert not report.segmentation.labels[blob].any()
+    assert not report.segmentation.bodies[blob].any()
+    assert (report.segmentation.labels[~blob] == labels[~blob]).all()
+    assert ["foreign_material" in m.flags for m in report.vertebrae] == [False, True]
+    assert "foreign_material" in {notice.code for notice in report.warnings}
+
+
+def test_without_material_the_masks_are_the_same_object() -> None:
+    hu, labels, affine = scene()
+    masks = Segmentation(labels, labels, (), ModelIdentity("test", "1", "0" * 64))
+    assert find_foreign_material(CTVolume(hu, affine), labels).removed_from(masks) is masks

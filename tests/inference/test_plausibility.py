@@ -11,9 +11,9 @@ from inference.plausibility import check_acquisition
 GOOD = Acquisition(Manufacturer="SIEMENS", KVP=120.0, ConvolutionKernel="B70s", SliceThickness=1.5)
 
 
-def codes(slice_mm: float = 1.5, **changes: object) -> set[str]:
+def codes(slice_mm: float = 1.5, pixel_mm: float = 0.8, **changes: object) -> set[str]:
     acquisition = Acquisition(**{**vars(GOOD), **changes})
-    affine = np.diag([slice_mm, 0.8, 0.8, 1.0])
+    affine = np.diag([slice_mm, pixel_mm, pixel_mm, 1.0])
     source = SourceSeries(acquisition=acquisition)
     volume = CTVolume(np.zeros((4, 4, 4), np.int16), affine, source)
     return {notice.code for notice in check_acquisition(volume)}
@@ -52,3 +52,8 @@ def test_bone_kernels_of_the_manufacturers_are_known(kernel: str) -> None:
 def test_spacing_speaks_where_slice_thickness_is_missing() -> None:
     assert codes(slice_mm=5.0, SliceThickness=None) == {"thick_slices"}
     assert codes(slice_mm=3.0, SliceThickness=None) == set()
+
+
+def test_a_field_of_view_for_the_whole_trunk_is_too_large_for_texture() -> None:
+    assert codes(pixel_mm=0.977) == set()
+    assert codes(pixel_mm=1.5) == {"field_of_view_large"}
