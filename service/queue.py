@@ -21,6 +21,7 @@ from typing import ParamSpec, TypeVar
 from dbos import DBOS, DBOSConfig, SetEnqueueOptions, SetWorkflowID
 from sqlalchemy import make_url
 
+from service.adoption import adopt_jobs
 from service.errors import RetryableError
 from service.priority import ROUTINE_PRIORITY, STAT_PRIORITY
 from service.tenancy import LEASE_SECONDS, NotOurs, tenancy_of
@@ -37,7 +38,7 @@ DELIVERY_WORKFLOW = "deliver_results"
 ANALYSIS_QUEUE = "analysis"
 DELIVERY_QUEUE = "delivery"
 WORKFLOW_VERSION = "1"
-"""Changes only when the order of steps does; jobs of another version wait for their program."""
+"""Changes whenever the order of steps does; `service.adoption` brings jobs over."""
 MAX_RECOVERIES = 25
 """A job that takes its process down this often is set aside instead of being tried for ever."""
 NEXT_ATTEMPT = "next attempt"
@@ -111,7 +112,7 @@ class JobQueue:
         self.database_url = database_url
         self._steps = steps
         self._stopping = threading.Event()
-        executor = executor or socket.gethostname()
+        self._executor = executor = executor or socket.gethostname()
         self._tenancy = tenancy_of(database_url, executor, lease_seconds)
         config: DBOSConfig = {
             "name": "spinenode",
@@ -156,6 +157,7 @@ class JobQueue:
     def start(self) -> None:
         """Take up unfinished jobs and begin to work."""
         self._tenancy.begin()
+        adopt_jobs(dbos_url(self.database_url), WORKFLOW_VERSION, self._executor)
         DBOS.launch()
         self._tenancy.take_part()
 
