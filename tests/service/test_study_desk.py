@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from service.config import RulesConfig
 from service.priority import STAT_PRIORITY
 from service.request import Request
+from service.second_choice import SecondChoice
 from service.series_facts import SeriesFacts
 from service.series_register import RegisteredSeries, SeriesRegister, SeriesState
 from service.study_desk import StudyDesk
@@ -214,3 +215,55 @@ def test_the_best_is_always_analysed_and_no_series_is_forgotten(
     assert set(states.values()) <= {"chosen", "left_out"}
     done = {*study.queue.begun, *study.queue.waiting}
     assert done == {f"job{uid}" for uid, state in states.items() if state == "chosen"}
+
+
+def second_choice(study, outcome):
+    return SecondChoice(lambda _: outcome, study.register, study.folder)
+
+
+def put_series_of(study, uid):
+    workspace = Workspace(study.folder / f"job{uid}")
+    workspace.put_request(replace(workspace.request(), SeriesInstanceUID=uid))
+
+
+def test_the_next_best_has_its_turn_when_the_best_is_not_analysable(tmp_path, location):
+    study = Study(tmp_path, location)
+    for uid, thickness in (("1", 1.0), ("2", 3.0), ("3", 5.0)):
+        study.arrives(uid, thickness_mm=thickness)
+        put_series_of(study, uid)
+    study.arrives("neck", from_z_mm=900, to_z_mm=1100)
+    study.after(20)
+    study.queue.begin_all()
+    assert second_choice(study, "not_analysable").finish("job1") == "not_analysable"
+    study.desk.take_up()
+    study.after(20)
+    assert study.queue.waiting == ["job2"]
+    states = {"1": "not_analysable", "2": "chosen", "3": "left_out", "neck": "chosen"}
+    assert study.states() == states
+    second_choice(study, "not_analysable").finish("job1")
+    assert study.states() == states, "a step that is run again changes nothing"
+
+
+def test_nothing_is_reconsidered_when_the_best_was_analysed(tmp_path, location):
+    study = Study(tmp_path, location)
+    for uid, thickness in (("1", 1.0), ("2", 3.0)):
+        study.arrives(uid, thickness_mm=thickness)
+        put_series_of(study, uid)
+    study.after(20)
+    second_choice(study, "analysed").finish("job1")
+    assert study.states() == {"1": "chosen", "2": "left_out"}
+    assert study.register.waiting() == ()
+
+
+def test_a_series_withdrawn_for_a_better_one_can_still_have_its_turn(tmp_path, location):
+    study = Study(tmp_path, location)
+    for uid, thickness in (("1", 3.0), ("2", 1.0)):
+        study.arrives(uid, thickness_mm=thickness)
+        put_series_of(study, uid)
+        study.after(20)
+    assert study.queue.waiting == ["job2"]
+    study.queue.begin_all()
+    second_choice(study, "not_analysable").finish("job2")
+    study.desk.take_up()
+    study.after(20)
+    assert study.queue.waiting == ["job1"]
