@@ -10,6 +10,7 @@ import threading
 import uvicorn
 from starlette.types import ASGIApp
 
+from node.tls import TLS_1_2_CIPHERS
 from service.config import DashboardConfig
 from service.dashboard.origin import is_loopback
 from service.errors import ServiceError
@@ -45,6 +46,7 @@ class WebServer:
             timeout_graceful_shutdown=2,
             ssl_certfile=settings.tls_cert,
             ssl_keyfile=settings.tls_key,
+            ssl_ciphers=TLS_1_2_CIPHERS,
         )
         self._server = uvicorn.Server(self._config)
         self._socket: socket.socket | None = None

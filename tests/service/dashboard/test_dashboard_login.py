@@ -213,6 +213,17 @@ def test_over_tls_the_cookie_never_travels_in_clear(make_pages, users, tls_files
         pages.browser().html("/")
 
 
+def test_tls_1_2_has_forward_secrecy_and_authenticated_encryption(make_pages, tls_files):
+    pages = make_pages(tls_cert=tls_files.server_cert, tls_key=tls_files.server_key)
+    browser = pages.browser()
+    browser.tls = ssl.create_default_context(cafile=str(tls_files.ca))
+    browser.tls.maximum_version = ssl.TLSVersion.TLSv1_2
+    assert browser.get("/health/live").status == 200
+    browser.tls.set_ciphers("ECDHE-ECDSA-AES256-SHA384:ECDHE-ECDSA-AES128-SHA256:@SECLEVEL=0")
+    with pytest.raises(ssl.SSLError):
+        browser.get("/health/live")
+
+
 def test_behind_a_proxy_with_tls_on_this_machine_the_cookie_is_secure_too(make_pages, users):
     browser = make_pages(users).browser()
     answer = browser.get("/login", Accept="text/html", X_Forwarded_Proto="https")
