@@ -5,6 +5,15 @@ from service.audit.assembly import SILENT, make_recorder
 from service.audit.events import Peer
 from service.audit.pages import PageAuditor
 from service.audit.recorder import Recorder
-from service.audit.transfer import Transfer
+from service.audit.transfer import Transfer, peer_of
 
-__all__ = ["SILENT", "AuditedQuery", "PageAuditor", "Peer", "Recorder", "Transfer", "make_recorder"]
+__all__ = [
+    "SILENT",
+    "AuditedQuery",
+    "PageAuditor",
+    "Peer",
+    "Recorder",
+    "Transfer",
+    "make_recorder",
+    "peer_of",
+]

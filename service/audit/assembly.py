@@ -10,14 +10,14 @@ from service.audit.events import Reporter
 from service.audit.recorder import Recorder
 from service.audit.sink import Sink
 from service.audit.syslog import SyslogSink
-from service.audit.trail import AuditTrail, Count
+from service.audit.trail import AuditTrail, Count, uncounted
 from service.config import Config
 
 SILENT = Recorder(AuditTrail(()), Reporter(""), identifiers=False)
 """Records nothing."""
 
 
-def make_recorder(config: Config, count: Count) -> Recorder:
+def make_recorder(config: Config, count: Count = uncounted) -> Recorder:
     """Open what `service.audit` names; with neither file nor host, nothing is recorded.
 
     Parameters

@@ -22,7 +22,8 @@ Count = Callable[[str, str], None]
 """Told the sink and ``written``, ``retried`` or ``lost``."""
 
 
-def _uncounted(sink: str, outcome: str) -> None:
+def uncounted(sink: str, outcome: str) -> None:
+    """For processes without metrics."""
     del sink, outcome
 
 
@@ -96,7 +97,7 @@ class AuditTrail:
     """
 
     def __init__(
-        self, sinks: Sequence[Sink], count: Count = _uncounted, capacity: int = CAPACITY
+        self, sinks: Sequence[Sink], count: Count = uncounted, capacity: int = CAPACITY
     ) -> None:
         self._outlets = [_Outlet(sink, capacity, count) for sink in sinks]
         self._count = count

@@ -27,7 +27,7 @@ class Transfer:
     ) -> None:
         self._recorder = recorder
         self._request = request
-        self._peer = _peer(destination)
+        self._peer = peer_of(destination)
         self._classes = [each.SOPClassUID for each in objects]
         recorder.sending(self._sent(self._classes), self._peer)
 
@@ -55,7 +55,8 @@ class Transfer:
         )
 
 
-def _peer(destination: Destination | WebDestination) -> Peer:
+def peer_of(destination: Destination | WebDestination) -> Peer:
+    """An archive as audit messages name it."""
     if isinstance(destination, WebDestination):
         return Peer("", urlsplit(destination.dicomweb_url).hostname or destination.name)
     return Peer(destination.ae_title, destination.host)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import socket
 import ssl
@@ -12,6 +13,7 @@ from contextlib import suppress
 from datetime import UTC, date, datetime
 
 import pytest
+from typer.testing import CliRunner
 
 from node import TlsSettings
 from service.audit import make_recorder
@@ -21,6 +23,7 @@ from service.audit.message import Action, AuditMessage, Event, Participant
 from service.audit.sink import SinkUnavailable
 from service.audit.syslog import SyslogSink, syslog_message
 from service.audit.trail import AuditTrail
+from service.cli import app
 from service.config import Config
 
 RFC5424 = re.compile(
@@ -241,3 +244,24 @@ def test_by_default_nothing_is_recorded():
     recorder.started()
     assert threading.active_count() == before
     recorder.stopped()
+
+
+def test_a_fetch_records_each_question_and_no_accession_number(query_archive, tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        f"""
+node: {{spool: {tmp_path}/spool}}
+service: {{audit: {{file: {tmp_path}/audit.xml}}}}
+sources: [{{name: pacs, ae_title: PACS, host: 127.0.0.1, port: {query_archive.port}}}]
+"""
+    )
+    arguments = ["fetch", "--accession", "ACC4711", "--dry-run", "--config", str(config)]
+    done = CliRunner().invoke(app, arguments)
+    assert "the archive has no such study" in done.output
+    (path,) = tmp_path.glob("audit-*.xml")
+    written = path.read_text()
+    assert written.count("<AuditMessage>") == len(query_archive.queries) == 1
+    assert 'originalText="Query"' in written
+    query = written.partition("<ParticipantObjectQuery>")[2].partition("<")[0]
+    assert b"STUDY" in base64.b64decode(query)
+    assert b"4711" not in base64.b64decode(query)
