@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from chromium import serious_faults
+from chromium import faults
 from playwright.sync_api import expect
 
 pytestmark = pytest.mark.slow
@@ -42,7 +42,7 @@ def test_log_in_watch_a_job_go_through_open_it_and_retry_its_delivery(hospital, 
     hospital.scan("story")
     expect(page.get_by_role("heading", name="At work now")).to_be_visible(timeout=ANALYSIS_MS)
     picture(page, "queue-running")
-    assert serious_faults(page) == []
+    assert faults(page) == []
     table = page.locator("#jobs-table")
     expect(table.locator(".state")).to_have_text("analysed", timeout=ANALYSIS_MS)
     expect(table.locator(".mark.failed")).to_contain_text("pacs", timeout=ANALYSIS_MS)
@@ -56,7 +56,7 @@ def test_log_in_watch_a_job_go_through_open_it_and_retry_its_delivery(hospital, 
     overview = page.locator("#overview img")
     assert overview.evaluate("image => image.decode().then(() => image.naturalWidth)") > 500
     picture(page, "job-delivery-failed")
-    assert serious_faults(page) == []
+    assert faults(page) == []
 
     hospital.the_archive_answers(TAKEN)
     page.get_by_role("button", name="Retry").click()
@@ -86,7 +86,7 @@ def test_a_failed_job_is_retried_and_finishes(hospital, picture):
     link.click()
     expect(page.locator("#live .notice.bad")).to_contain_text("This run failed.")
     picture(page, "job-failed")
-    assert serious_faults(page) == []
+    assert faults(page) == []
     (job / "results.new").unlink()
     page.get_by_role("button", name="Retry").click()
     expect(page.locator(".title .state")).to_have_text("analysed", timeout=ANALYSIS_MS)
@@ -107,7 +107,7 @@ def test_the_patient_appears_on_request_and_stays_while_the_page_renews_itself(h
     page.get_by_role("button", name="Show the patient").click()
     expect(page.locator(".identifiers")).to_contain_text("Doe ")
     picture(page, "job-patient")
-    assert serious_faults(page) == []
+    assert faults(page) == []
     page.evaluate(RENEW)
     expect(page.locator("#live[data-old]")).to_have_count(0)
     expect(page.locator(".identifiers")).to_contain_text("Doe ")
@@ -128,17 +128,17 @@ def test_systems_and_left_out_pages(hospital, picture):
     page.get_by_role("button", name=re.compile("C-ECHO")).click()
     expect(page.get_by_text(re.compile("answers,"))).to_be_visible()
     picture(page, "systems")
-    assert serious_faults(page) == []
+    assert faults(page) == []
     page.get_by_role("link", name="Left out").click()
     expect(page.get_by_text("Nothing was left out.")).to_be_visible()
     hospital.scan("scout", images=3)
     expect(page.get_by_text("rules.min_instances is 8")).to_be_visible()
     picture(page, "left-out")
-    assert serious_faults(page) == []
+    assert faults(page) == []
 
 
 @pytest.mark.parametrize("path", ["/login", "/", "/systems", "/left-out", "/jobs/0123", "job"])
-def test_no_page_has_a_serious_fault_in_the_dark_either(hospital, picture, path):
+def test_no_page_has_a_fault_in_the_dark_either(hospital, picture, path):
     page = hospital.logged_in("anna", color_scheme="dark")
     if path == "/login":
         page.get_by_role("button", name="Log out").click()
@@ -147,7 +147,7 @@ def test_no_page_has_a_serious_fault_in_the_dark_either(hospital, picture, path)
     else:
         page.goto(hospital.url(path))
     picture(page, f"dark-{path.strip('/').replace('/', '-') or 'queue'}")
-    assert serious_faults(page) == []
+    assert faults(page) == []
 
 
 @pytest.mark.parametrize("path", ["/", "/systems", "/left-out", "job"])
