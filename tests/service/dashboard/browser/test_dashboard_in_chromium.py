@@ -150,15 +150,19 @@ def test_no_page_has_a_fault_in_the_dark_either(hospital, picture, path):
     assert faults(page) == []
 
 
-@pytest.mark.parametrize("path", ["/", "/systems", "/left-out", "job"])
-def test_nothing_is_cut_off_or_scrolls_sideways_at_1280_pixels(hospital, path):
+@pytest.mark.parametrize("path", ["/", "/systems", "/systems#destination-pacs", "/left-out", "job"])
+def test_nothing_is_cut_off_scrolls_sideways_or_hangs_below_at_1280_pixels(hospital, path):
     page = hospital.logged_in("anna")
     if path == "job":
         open_job(hospital, page)
     else:
         page.goto(hospital.url(path))
-    width = page.evaluate("document.documentElement.scrollWidth")
-    assert width <= 1280
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+    below_the_footer = page.evaluate(
+        "document.documentElement.scrollHeight - scrollY"
+        " - document.querySelector('footer').getBoundingClientRect().bottom"
+    )
+    assert below_the_footer <= 1
     tables = page.locator(".scroll").evaluate_all(
         "all => all.map(e => e.scrollWidth - e.clientWidth)"
     )
