@@ -11,6 +11,8 @@ NEEDED = (
     "service/dashboard/templates/queue.html",
     "service/dashboard/static/htmx.min.js",
     "service/dashboard/static/style.css",
+    "service/dashboard/static/live.js",
+    "service/dashboard/static/icon.svg",
 )
 
 
