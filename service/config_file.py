@@ -15,6 +15,8 @@ from service.config import Config
 from service.errors import ConfigurationError
 
 KeyPath = tuple[str | int, ...]
+_SECRETS = (("password",), ("secret",), ("authorization",))
+"""What a message never repeats."""
 
 
 def load_config(path: Path | None) -> Config:
@@ -71,7 +73,8 @@ def _describe(item: Any, lines: dict[KeyPath, int]) -> str:
     where = f"line {line}: " if line else ""
     if item["type"] == "extra_forbidden":
         return f"{where}unknown key '{key}'{_suggestion(location)}"
-    got = "" if location[-1:] == ("password",) else f" (got {_shown(item.get('input'))})"
+    hidden = location[-1:] in _SECRETS or isinstance(item.get("input"), dict)
+    got = "" if hidden else f" (got {_shown(item.get('input'))})"
     return f"{where}{key + ': ' if key else ''}{item['msg']}{got}"
 
 

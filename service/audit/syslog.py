@@ -61,6 +61,15 @@ class SyslogSink:
             self.close()
             raise SinkUnavailable(f"{self._host}:{self._port}: {error}") from error
 
+    def check(self) -> None:
+        """Connect and send nothing; raises `SinkUnavailable` where `write` would."""
+        try:
+            self._open()
+        except (OSError, NodeError) as error:
+            raise SinkUnavailable(f"{self._host}:{self._port}: {error}") from error
+        finally:
+            self.close()
+
     def close(self) -> None:
         """Close the connection; the next message opens another one."""
         if self._connection is not None:

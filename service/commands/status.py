@@ -28,12 +28,12 @@ def check(
 ) -> None:
     """Check configuration, weights, disk, device and database; name the fix for what fails."""
     from service.config_file import load_config  # noqa: PLC0415 - keeps --help quick
-    from service.doctor import examine, examine_destinations  # noqa: PLC0415
+    from service.doctor import examine, examine_destinations, examine_receivers  # noqa: PLC0415
 
     settings = load_config(config)
     results = examine(settings)
     if connect:
-        results += examine_destinations(settings)
+        results += examine_destinations(settings) + examine_receivers(settings)
     if as_json:
         sys.stdout.write(json.dumps([result.to_json() for result in results], indent=2) + "\n")
     else:

@@ -10,8 +10,9 @@ from service.doctor.model import check_model
 from service.doctor.peers import examine_destinations
 from service.doctor.result import CheckResult, passed
 from service.doctor.storage import check_account, check_database, check_disk, check_spool
+from service.doctor.telling import check_audit_file, examine_receivers
 
-__all__ = ["CheckResult", "examine", "examine_destinations"]
+__all__ = ["CheckResult", "examine", "examine_destinations", "examine_receivers"]
 
 
 def examine(config: Config) -> list[CheckResult]:
@@ -28,6 +29,7 @@ def examine(config: Config) -> list[CheckResult]:
         check_port,
         check_tls,
         check_dashboard,
+        check_audit_file,
     )
     return [check(config) for check in checks]
 

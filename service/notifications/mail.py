@@ -46,6 +46,14 @@ class Mail:
         if refused:
             raise NotTaken(f"the mail server refused {len(refused)} of the recipients")
 
+    def check(self) -> None:
+        """Log in and send nothing; raises `NotReached` if that is not possible."""
+        try:
+            with self._connect() as server:
+                server.noop()
+        except (OSError, smtplib.SMTPException, NodeError) as error:
+            raise NotReached(f"mail server: {type(error).__name__}") from error
+
     def _connect(self) -> smtplib.SMTP:
         settings = self._settings
         if settings.security == "tls":

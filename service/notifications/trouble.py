@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
 import time
 import uuid
@@ -10,6 +11,9 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from sqlalchemy.exc import SQLAlchemyError
+
+from node import NodeError
 from service.config import Config
 from service.errors import ServiceError
 from service.notifications.announcement import (
@@ -83,7 +87,10 @@ class TroubleWatch:
 
     def _run(self) -> None:
         while not self._stopping.wait(LOOK_SECONDS):
-            self.look(time.monotonic())
+            try:
+                self.look(time.monotonic())
+            except (OSError, SQLAlchemyError, sqlite3.Error, NodeError, ServiceError) as error:
+                log.error("trouble cannot be seen", extra={"problem": type(error).__name__})
 
     def _look_at_lasting(self, now: float) -> None:
         problems = self._lasting()
