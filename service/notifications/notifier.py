@@ -18,6 +18,8 @@ from service.layout import jobs_folder
 from service.notifications.announcement import fracture_announcement
 from service.notifications.channels import Channels
 from service.notifications.errors import NotReached, NotTaken
+from service.predecessor import successor_with_results
+from service.queue import SUPERSEDED
 from service.subject import read_subject
 from service.workspace import Workspace
 from sr_writer import Findings
@@ -64,7 +66,7 @@ class Notifier:
         return self._archives.destinations(job_id) + [PREFIX + name for name in told]
 
     def deliver(self, job_id: str, name: str) -> str:
-        """Tell a channel, or send to an archive.
+        """Tell a channel, or send to an archive; nobody is told what a later job knows better.
 
         Raises
         ------
@@ -81,6 +83,8 @@ class Notifier:
     def _deliver(self, job_id: str, name: str) -> str:
         if not name.startswith(PREFIX):
             return self._archives.deliver(job_id, name)
+        if successor_with_results(self._folder, job_id):
+            return SUPERSEDED
         channel = name.removeprefix(PREFIX)
         try:
             self._tell(channel, job_id)

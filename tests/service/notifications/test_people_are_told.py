@@ -7,6 +7,7 @@ import email.policy
 import hashlib
 import hmac
 import json
+import shutil
 import socket
 
 import pytest
@@ -16,8 +17,10 @@ from notified_job import IDENTIFIERS, JOB, STUDY, NoArchives, findings
 
 from service.config import Config
 from service.errors import RetryableError
+from service.layout import jobs_folder
 from service.notifications import Notifier
 from service.notifications.errors import NotReached, NotTaken
+from service.workspace import Workspace
 
 SECRET = "0123456789abcdef"
 
@@ -189,12 +192,19 @@ def test_nobody_is_told_what_they_did_not_ask_for(make_job, web_receiver):
 
 
 def test_nobody_is_told_of_results_that_are_withheld(make_job, web_receiver):
-    from service.layout import jobs_folder
-    from service.workspace import Workspace
-
     config = make_job(findings("L2"), webhook_settings(web_receiver.url))
     Workspace(jobs_folder(config) / JOB).put_withheld("fewer levels than rules.min_levels")
     assert notifier(config).destinations(JOB) == []
+
+
+def test_nobody_is_told_late_what_a_later_job_knows_better(make_job, web_receiver):
+    config = make_job(findings("L2"), webhook_settings(web_receiver.url))
+    folder = jobs_folder(config)
+    shutil.copytree(folder / JOB, folder / "later")
+    Workspace(folder / JOB).put_superseded("later")
+    assert notifier(config).deliver(JOB, "notify:webhook-chat") == "superseded"
+    assert web_receiver.requests == []
+    assert notifier(config).deliver("later", "notify:webhook-chat") == "told"
 
 
 def test_by_default_nobody_is_told(make_job):
