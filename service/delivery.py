@@ -128,8 +128,8 @@ class Deliverer:
             If the destination takes none of the objects.
         """
         workspace = Workspace(jobs_folder(self._config) / job_id)
-        wanted = self._objects(job_id, self._configured(name))
         archive = self._archive(name, workspace)
+        wanted = self._objects(job_id, self._configured(name))
         arrived_before = any(map(archive.has, workspace.written()))
         if not arrived_before and successor_with_results(jobs_folder(self._config), job_id):
             return SUPERSEDED

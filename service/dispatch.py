@@ -134,15 +134,15 @@ class Dispatch:
         if not objects:
             return {}
         results = self._archive.send([self._in_form(syntax, each) for each in objects])
+        answers = dict(zip(objects, results, strict=True))
+        for each, result in answers.items():
+            if _of_the_class(result):
+                self._archive.remember(_encoding(each, syntax), _words(result))
         failed = [result for result in results if result.outcome is Outcome.FAILED]
         if failed:
             raise RetryableError(
                 f"{len(failed)} of {len(results)} objects not stored: {_words(failed[0])}"
             )
-        answers = dict(zip(objects, results, strict=True))
-        for each, result in answers.items():
-            if _of_the_class(result):
-                self._archive.remember(_encoding(each, syntax), _words(result))
         return answers
 
     def _in_form(self, syntax: str, written: WrittenObject) -> WrittenObject:

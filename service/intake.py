@@ -30,6 +30,7 @@ from service.workspace import Workspace
 log = logging.getLogger(__name__)
 
 _JOB_ID_LENGTH = 16
+_DECIDED = (SeriesState.CHOSEN, SeriesState.NOT_ANALYSABLE)
 
 
 def _nothing_arriving(study_instance_uid: str) -> bool:
@@ -92,7 +93,7 @@ class Intake:
             return
         self._put_request(series, entry)
         known = self._register.find(series.SeriesInstanceUID)
-        if known is not None and known.job_id == entry.job_id and known.state is SeriesState.CHOSEN:
+        if known is not None and known.job_id == entry.job_id and known.state in _DECIDED:
             self.submission.submit(known)
             return
         self._register.enter(entry)

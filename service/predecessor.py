@@ -64,5 +64,6 @@ def _reason(earlier: Request, later: Request) -> str:
     if before == now:
         return "analysed again with another model or configuration"
     if before < now:
-        return f"{len(now - before)} further images arrived"
+        more = len(now - before)
+        return f"{more} more image{'s' if more > 1 else ''} arrived"
     return "images arrived again with other content"

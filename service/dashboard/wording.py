@@ -18,6 +18,7 @@ STATE_WORDS = {
     "sending": "sending",
     "retrying": "retrying",
     "delivered": "delivered",
+    "superseded": "superseded",
     "trouble": "needs attention",
     "all": "all",
 }

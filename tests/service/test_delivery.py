@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pydicom
 import pytest
@@ -111,3 +112,43 @@ def test_attempts_spread_over_hours_and_then_end():
     assert all(wait is not None and wait > 0 for wait in waits)
     assert sum(waits) > 8 * 3600
     assert backoff_seconds(BACKOFF.most_attempts) is None
+
+
+def supersede(tmp_path, status="analysed"):
+    """A later job of the series has results."""
+    config_folder = tmp_path / "spool" / "jobs"
+    Workspace(config_folder / JOB).put_superseded("job2")
+    later = Workspace(config_folder / "job2")
+    later.results.mkdir(parents=True)
+    (later.results / "findings.json").write_text("{}")
+    return SimpleNamespace(status=status)
+
+
+def test_what_a_later_job_has_replaced_is_not_sent_any_more(tmp_path, monkeypatch):
+    with LoopbackArchive(tmp_path / "a") as archive:
+        deliverer, _ = deliverer_for(tmp_path, archive)
+        findings = supersede(tmp_path)
+        monkeypatch.setattr(Workspace, "findings", lambda _: findings)
+        assert deliverer.deliver(JOB, "pacs") == "superseded"
+        assert archive.stores == {}
+
+
+def test_what_was_half_sent_when_it_was_replaced_is_sent_to_its_end(tmp_path, monkeypatch):
+    with LoopbackArchive(tmp_path / "a") as archive:
+        deliverer, written = deliverer_for(tmp_path, archive)
+        archive.status_for = lambda uid: 0xA700 if uid == SR else 0
+        with pytest.raises(RetryableError):
+            deliverer.deliver(JOB, "pacs")
+        archive.status_for = lambda _: 0
+        findings = supersede(tmp_path)
+        monkeypatch.setattr(Workspace, "findings", lambda _: findings)
+        deliverer.deliver(JOB, "pacs")
+        assert set(archive.stores.values()) == {1}
+        assert len(archive.stores) == len(written)
+
+
+def test_a_result_withheld_by_a_rule_has_no_destination(tmp_path):
+    with LoopbackArchive(tmp_path / "a") as archive:
+        deliverer, _ = deliverer_for(tmp_path, archive)
+        Workspace(tmp_path / "spool" / "jobs" / JOB).put_withheld("2 levels")
+        assert deliverer.destinations(JOB) == []

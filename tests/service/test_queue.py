@@ -149,6 +149,14 @@ def test_stopping_does_not_wait_for_deliveries_between_two_attempts(queue):
     assert queue.seen().deliveries[0].state in ("retrying", "running")
 
 
+def test_a_delivery_that_was_overtaken_by_a_later_job_ends_as_superseded(queue):
+    queue.work(superseded=True)
+    (delivery,) = queue.seen().deliveries
+    assert delivery.state == "superseded"
+    with queue.jobs() as jobs, pytest.raises(UsageError, match="nothing to retry"):
+        jobs.retry("job1")
+
+
 def test_not_analysable_is_an_outcome_not_a_failure(queue):
     queue.work(outcome="not_analysable")
     assert queue.seen().state == "not_analysable"
