@@ -6,6 +6,7 @@ service holds has to level out: memory, descriptors, threads, databases and file
 
 from __future__ import annotations
 
+import os
 import statistics
 import time
 from collections.abc import Callable
@@ -51,20 +52,21 @@ class Sample:
 
 def look(pid: int, spool: Path) -> Sample:
     usage = process_usage(pid)
-    sizes = {path: _size(path) for path in spool.rglob("*")}
+    # Unlike glob, walk bears folders that are deleted meanwhile.
+    files = [Path(folder) / name for folder, _, names in os.walk(spool) for name in names]
     return Sample(
         rss_mib=usage["rss_kib"] / 1024,
         descriptors=usage["descriptors"],
         threads=usage["threads"],
-        database_mib=sum(size for path, size in sizes.items() if ".sqlite" in path.name) / MIB,
-        files=len(sizes),
+        database_mib=sum(_size(path) for path in files if ".sqlite" in path.name) / MIB,
+        files=len(files),
     )
 
 
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
-    except OSError:  # deleted meanwhile
+    except FileNotFoundError:  # deleted meanwhile
         return 0
 
 
