@@ -8,12 +8,13 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from service.config.section import Port, Section
+from service.dashboard.passwords import is_hash
 
 UserName = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\s:]+$")]
 
 
 def _is_hash(text: str) -> str:
-    if not text.startswith("scrypt$"):
+    if not is_hash(text):
         raise ValueError("this is no password hash; 'spinenode hash-password' makes one")
     return text
 

@@ -27,14 +27,17 @@ _NOW = _Cost(14, 8, 5)
 """A recommendation of the OWASP password storage cheat sheet that needs only 16 MiB."""
 _UNNAMED = _Cost(14, 8, 1)
 """Of hashes without parameters, as version 0.1.0 wrote them."""
-_PARAMETERS = re.compile(r"ln=(1[0-7]),r=([1-8]),p=([1-9])")
+_LEAST_SALT, _DIGEST = 8, 64
+"""Bytes."""
+_PARAMETERS = re.compile(r"(1[0-7])-([1-8])-([1-9])")
+"""log2 N, r, p; without commas, which end a value in YAML's short form of a mapping."""
 
 
 def hash_password(password: str) -> str:
-    """Text for ``service.dashboard.users``: ``scrypt$ln=14,r=8,p=5$salt$hash``."""
+    """Text for ``service.dashboard.users``: ``scrypt$14-8-5$salt$hash``."""
     salt = os.urandom(16)
     digest = _digest(password, salt, _NOW)
-    parameters = f"ln={_NOW.log2_n},r={_NOW.r},p={_NOW.p}"
+    parameters = f"{_NOW.log2_n}-{_NOW.r}-{_NOW.p}"
     return f"scrypt${parameters}${b64encode(salt).decode()}${b64encode(digest).decode()}"
 
 
@@ -45,6 +48,15 @@ def verify_password(password: str, stored: str) -> bool:
     except ValueError:
         return False
     return hmac.compare_digest(_digest(password, salt, cost), expected)
+
+
+def is_hash(text: str) -> bool:
+    """Whether a text is a hash that a password could fit."""
+    try:
+        _, salt, digest = _parts(text)
+    except ValueError:
+        return False
+    return len(salt) >= _LEAST_SALT and len(digest) == _DIGEST
 
 
 def _parts(stored: str) -> tuple[_Cost, bytes, bytes]:

@@ -3,6 +3,7 @@
 import logging
 
 import pytest
+from plain_browser import quick_hash
 
 from service.config import Config
 from service.config_file import load_config
@@ -44,7 +45,8 @@ def test_peers_destinations_rules_and_log_level_change_at_once(file, reloader, f
 def test_users_of_the_pages_change_at_once_and_their_address_does_not(file, reloader, followed):
     file.write_text(
         "node: {port: 11112}\n"
-        "service: {dashboard: {port: 8043, session_idle_minutes: 5, users: {anna: scrypt$a$b}}}\n"
+        "service: {dashboard: {port: 8043, session_idle_minutes: 5,"
+        f" users: {{anna: {quick_hash()}}}}}}}\n"
     )
     assert reloader() == ""
     (config,) = followed

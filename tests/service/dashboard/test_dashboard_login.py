@@ -9,8 +9,10 @@ from plain_browser import PASSWORD, quick_hash
 from pydantic import ValidationError
 
 from service.config import Config
+from service.config_file import load_config
 from service.dashboard.sessions import LONGEST_SECONDS, Sessions
 from service.dashboard.throttle import FORGET_SECONDS, LONGEST_WAIT_SECONDS, Throttle
+from service.errors import ConfigurationError
 
 
 class Clock:
@@ -188,9 +190,14 @@ def test_a_page_that_renews_itself_does_not_keep_its_session_alive(make_pages, u
     assert answers[-1].headers["hx-redirect"] == "/login?next=/"
 
 
-def test_a_password_in_clear_is_refused_and_not_repeated(tmp_path):
-    with pytest.raises(ValidationError, match="no password hash"):
-        Config(service={"dashboard": {"users": {"anna": "hunter2"}}})
+@pytest.mark.parametrize("text", ["hunter2", "scrypt$hunter2", quick_hash()[:-9], "scrypt$$"])
+def test_what_no_password_can_fit_is_refused_at_start_and_not_repeated(tmp_path, text):
+    file = tmp_path / "config.yaml"
+    file.write_text(f"service:\n  dashboard:\n    users:\n      anna: {text}\n")
+    with pytest.raises(ConfigurationError, match=r"line 4: .*no password hash") as refused:
+        load_config(file)
+    assert "hunter2" not in str(refused.value)
+    assert text not in str(refused.value)
 
 
 def test_an_unknown_role_is_refused():

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from service.config import DashboardConfig
 from service.dashboard.passwords import hash_password, verify_password
@@ -103,6 +104,12 @@ def test_hashes_are_salted_and_only_verify_their_password():
     assert not verify_password("Secret", first)
     assert not verify_password("secret", "plain text")
     assert not verify_password("secret", "scrypt$***$***")
+
+
+def test_a_hash_needs_no_quotes_in_the_short_form_of_a_mapping():
+    text = f"{{anna: {{password: {hash_password('secret')}, role: viewer}}}}"
+    users = DashboardConfig(users=yaml.safe_load(text)).users
+    assert verify_password("secret", users["anna"].password)
 
 
 def test_hashes_of_the_first_version_still_verify():
