@@ -7,6 +7,7 @@ it was derived from: without that, some viewers misplace the overlay by whole sl
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import highdicom as hd
@@ -22,6 +23,8 @@ from sr_writer.headers import SourceHeaders
 from sr_writer.instance import ResultContext, stamp
 from sr_writer.mask_statistics import mask_statistics, occupied_slices
 from sr_writer.provenance import LABELMAP_SEG, MANUFACTURER, SEG, ObjectKind
+from sr_writer.seg_frames import functional_group
+from sr_writer.seg_groups import SourcePlane, encoded_frames, plane_order, set_frames
 from sr_writer.wording import ascii_text
 
 
@@ -64,16 +67,21 @@ def build_seg(
         Of `labels`, from `segments_of`; at least one.
     """
     kind = seg_kind(context)
-    mask, sources = _frames(labels, volume, headers)
+    mask, sources, planes = _frames(labels, volume, headers)
     lookup = np.zeros(256, dtype=np.uint8)
     for segment in segments:
         lookup[segment.label] = segment.number
+    numbered = _numbered(mask, lookup)
+    frames = None
+    if kind is SEG:
+        frames = encoded_frames(numbered, planes, _order(sources[0], planes))
+        _leave_outline(numbered, segments)
     with warnings.catch_warnings():
         # highdicom repeats pydicom's remarks about values the source already carried
         warnings.simplefilter("ignore", UserWarning)
         seg = hd.seg.Segmentation(
             source_images=sources,
-            pixel_array=_numbered(mask, lookup),
+            pixel_array=numbered,
             segmentation_type="LABELMAP" if kind is LABELMAP_SEG else "BINARY",
             segment_descriptions=[_description(segment, context) for segment in segments],
             series_instance_uid=context.uids.series(kind),
@@ -92,6 +100,8 @@ def build_seg(
         )
     stamp(seg, kind, context)
     _derive_dimension_uids(seg, context.uids.dimension_organization())
+    if frames is not None:
+        set_frames(seg, frames)
     return seg
 
 
@@ -117,14 +127,44 @@ def _tracking_uid(label: int, context: ResultContext) -> str:
     return context.uids.tracking(codes.structure_name(label))
 
 
+def _leave_outline(numbered: LabelArray, segments: tuple[Segment, ...]) -> None:
+    """Leave one pixel of each segment, enough for everything that is not per frame."""
+    numbered[:] = 0
+    numbered.reshape(-1)[: len(segments)] = [segment.number for segment in segments]
+
+
+def _order(source: Dataset, planes: Sequence[SourcePlane]) -> list[int]:
+    plane = source
+    if "SharedFunctionalGroupsSequence" in source:
+        plane = functional_group(source, 0, "PlaneOrientationSequence")
+    orientation = [float(value) for value in plane.ImageOrientationPatient]
+    return plane_order(np.array([each.position_lps_mm for each in planes]), orientation)
+
+
 def _frames(
     labels: LabelArray, volume: CTVolume, headers: SourceHeaders
-) -> tuple[LabelArray, list[Dataset]]:
-    """Label map and source headers in the same order, as highdicom matches them by position."""
+) -> tuple[LabelArray, list[Dataset], list[SourcePlane]]:
+    """Label map, source headers and planes in the same order, as highdicom matches them."""
     if headers.is_multi_frame:
-        return _in_frame_order(labels, volume, headers), [headers.slice(0)]
+        source = headers.slice(0)
+        ordered = _in_frame_order(labels, volume, headers)
+        return ordered, [source], [_frame_plane(source, n) for n in range(len(ordered))]
     span = occupied_slices(labels)
-    return labels[span.start : span.stop], [headers.slice(k) for k in span]
+    sources = [headers.slice(k) for k in span]
+    return labels[span.start : span.stop], sources, [_slice_plane(source) for source in sources]
+
+
+def _slice_plane(source: Dataset) -> SourcePlane:
+    x, y, z = (float(value) for value in source.ImagePositionPatient)
+    return SourcePlane(str(source.SOPClassUID), str(source.SOPInstanceUID), (x, y, z))
+
+
+def _frame_plane(source: Dataset, index: int) -> SourcePlane:
+    position = functional_group(source, index, "PlanePositionSequence").ImagePositionPatient
+    x, y, z = (float(value) for value in position)
+    return SourcePlane(
+        str(source.SOPClassUID), str(source.SOPInstanceUID), (x, y, z), frame_number=index + 1
+    )
 
 
 def _in_frame_order(labels: LabelArray, volume: CTVolume, headers: SourceHeaders) -> LabelArray:

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+import sr_writer.seg
 from inference.anatomy import SACRUM_LABEL, VertebraLevel
 from sr_writer import VerificationFailed, verify_outputs, write_outputs
 from sr_writer.seg_frames import plane_axes_mm, seg_frames
@@ -64,6 +65,26 @@ def test_each_segment_covers_the_same_patient_points(name, make_geometry, settin
         index = np.rint(case.volume.to_index_kji(points)).astype(int)
         rebuilt[tuple(index.T)] = int(VertebraLevel.from_name(labels[frame.segment]))
     np.testing.assert_array_equal(rebuilt, case.segmentation.labels)
+
+
+@pytest.mark.parametrize("name", [*GEOMETRIES, "odd size"])
+def test_frames_are_those_that_highdicom_would_write(
+    name, make_geometry, make_case, settings, tmp_path, monkeypatch
+):
+    """Per-frame groups and bits are encoded here; the library's own are the same data set."""
+    make, geometry = make_geometry, GEOMETRIES.get(name)
+    if geometry is None:
+        make, geometry = make_case, {"shape": (9, 27, 31)}
+    case, ours = written_seg(make, settings, tmp_path, geometry)
+    monkeypatch.setattr(sr_writer.seg, "_leave_outline", lambda *_: None)
+    monkeypatch.setattr(sr_writer.seg, "set_frames", lambda *_: None)
+    chosen = replace(settings, outputs=("seg",))
+    folder = tmp_path / "library"
+    (item,) = write_outputs(case.findings, case.volume, case.segmentation, folder, chosen)
+    theirs = pydicom.dcmread(item.path)
+    assert list(theirs.keys()) == list(ours.keys())
+    differing = [str(a)[:300] + str(b)[:300] for a, b in zip(theirs, ours, strict=True) if a != b]
+    assert differing == []
 
 
 @pytest.mark.parametrize("name", ["axial", "sagittal", "enhanced, frames in reverse"])
