@@ -153,6 +153,8 @@ def _wait(service: Service, say: Say) -> JobView:
                 for delivery in job.deliveries:
                     say(f"archive: {delivery.state}")
                 return job
+        for left_out in service.worker.jobs.left_out():
+            raise ServiceError(f"the series is left out by {left_out.problem}")
         time.sleep(_POLL_SECONDS)
     raise ServiceError("the demo did not end in time")
 
