@@ -201,3 +201,11 @@ def test_a_job_names_the_one_it_replaces_the_one_that_replaced_it_and_why_nothin
         "SEG refused, pictures sent instead",
     ):
         assert words in text
+
+
+@pytest.mark.parametrize(
+    "name", ["report.pdf", "report.sr.dcm", "findings.json", "..%2frequest.json", "overview.sc.dcm"]
+)
+def test_only_pictures_come_without_an_audited_look(with_results, name):
+    browser = with_results.logged_in("anna")
+    assert browser.get(f"/jobs/a1/pictures/{name}").status == 404
