@@ -232,6 +232,8 @@ def test_the_run_had_everything_in_it(run):
     assert '"L2"' in run.texts["webhook"]
     assert "association rejected" in run.log
     assert run.texts["audit"].count("<AuditMessage>") >= 6
+    assert 'spinenode_drift_series_total{flagged="yes"} 1.0' in run.texts["metrics"]
+    assert '{outcome="written",sink="file"}' in run.texts["metrics"]
 
 
 @pytest.mark.parametrize("where", ["log", "metrics", "pages", "audit", "file names", "webhook"])

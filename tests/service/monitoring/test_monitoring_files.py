@@ -54,13 +54,11 @@ def exported(tmp_path_factory) -> dict[str, set[str]]:
             kinds = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}
             for suffix in kinds.get(family.type, ("",)):
                 names[family.name + suffix] = labels | ({"le"} if suffix == "_bucket" else set())
-    service.web.stop()
-    service.board.close()
-    service.worker.jobs.close()
+    service.stop()
     return names
 
 
-@pytest.mark.parametrize("expression", EXPRESSIONS)
+@pytest.mark.parametrize("expression", EXPRESSIONS, ids=lambda each: NAME.search(each)[0])
 def test_every_metric_and_label_named_is_exported(exported, expression):
     names = NAME.findall(expression)
     assert names
@@ -73,7 +71,7 @@ def test_every_metric_and_label_named_is_exported(exported, expression):
         assert labels <= set().union(*(exported[name] for name in names)), expression
 
 
-@pytest.mark.parametrize("expression", EXPRESSIONS)
+@pytest.mark.parametrize("expression", EXPRESSIONS, ids=lambda each: NAME.search(each)[0])
 def test_every_expression_is_balanced_and_ranges_have_units(expression):
     depth: list[str] = []
     for character in re.sub(r'"[^"]*"', '""', expression):

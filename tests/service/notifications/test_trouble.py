@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 
 import pytest
 
 from node import Retryable
+from service.app import Service
 from service.config import Config
 from service.dashboard.workers import SignOfLife
 from service.notifications import TroubleWatch, final_trouble, lasting_trouble
@@ -141,3 +143,22 @@ def test_failed_jobs_and_deliveries_that_were_given_up_are_final():
     )
     board = SimpleNamespace(snapshot=lambda: SimpleNamespace(rows=rows))
     assert set(final_trouble(board)) == {"job 1", "job 2 to pacs"}
+
+
+def test_the_service_tells_its_own_trouble(tmp_path, web_receiver):
+    """A service that was never started has something to tell."""
+    hook = {"name": "it", "url": web_receiver.url, "secret": "0123456789abcdef"}
+    notifications = {"trouble_minutes": 0, "webhooks": [hook]}
+    service = Service(
+        Config(
+            node={"spool": tmp_path / "spool", "port": 0},
+            service={"dashboard": {"port": 0}, "notifications": notifications},
+        )
+    )
+    try:
+        service.trouble.look(0)
+    finally:
+        service.stop()
+    told = {json.loads(body)["component"]: json.loads(body) for _, _, body in web_receiver.requests}
+    assert told["listener"]["text"] == "not listening"
+    assert told["listener"]["state"] == "began"
