@@ -6,7 +6,7 @@ import pytest
 from chromium import faults
 from playwright.sync_api import expect
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 ANALYSIS_MS = 240_000
 TAKEN, REFUSED = 0x0000, 0xC123
 """C-STORE statuses of the archive (PS3.4 Table B.2-1)."""

@@ -15,7 +15,7 @@ from inference import VertebraLevel
 from inference.phantom.dicom import write_phantom
 from inference.phantom.spec import PhantomSpec
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 SERIES = 20
 ALL_MS = 500_000
 LEASE_MS = 90_000
@@ -56,7 +56,6 @@ def start_worker(service, name):
         )  # fmt: skip
 
 
-@pytest.mark.timeout(900)
 def test_all_series_finish_though_a_worker_is_killed(
     make_service, postgresql_url, short_spine, tmp_path, picture
 ):
