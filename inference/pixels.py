@@ -49,6 +49,8 @@ _IMAGECODECS: dict[UID, Callable[[bytes], npt.NDArray[Any]]] = {
 }
 _PLUGIN = "pylibjpeg"
 """Never left to pydicom: its gdcm plugin aborts the whole process on a damaged JPEG 2000 stream."""
+_PANIC = "PanicException"
+"""What a decoder written in Rust raises where it gives up; no `Exception`, and in no module."""
 
 _CODEC_ERRORS = (RuntimeError, *PARSE_ERRORS)
 
@@ -211,9 +213,13 @@ def _by_pydicom(
         yield from zip(indices, decoded, strict=True)
     except _CODEC_ERRORS as error:
         raise _undecodable(where, error) from error
+    except BaseException as error:
+        if type(error).__name__ != _PANIC:
+            raise
+        raise _undecodable(where, error) from error
 
 
-def _undecodable(where: str, error: Exception) -> UnreadableInput:
+def _undecodable(where: str, error: BaseException) -> UnreadableInput:
     return UnreadableInput(f"{where}: PixelData cannot be decoded ({type(error).__name__})")
 
 

@@ -23,6 +23,8 @@ from rig.loader_process import read_damaged
 from rig.small_series import too_short
 
 SEED = 2_000_000
+FOUND = (2_000_716,)
+"""What once got through: run lengths on which the decoder panicked."""
 GROWTH_KIB = 192 * 1024
 SLOWEST_SECONDS = 10.0
 SLICES = 8
@@ -67,6 +69,8 @@ def sound_series(tmp_path):
     "count", [pytest.param(150, id="150"), pytest.param(3000, marks=pytest.mark.slow)]
 )
 def test_damaged_series_are_read_or_refused(sound_series, count):
+    for seed in FOUND:
+        read_damaged(sound_series, seed, 1)
     report = read_damaged(sound_series, SEED, count)
     outcomes = Counter(report["outcomes"])
     print(

@@ -185,6 +185,19 @@ def test_run_lengths_that_grow_beyond_the_frame_are_refused(ct_series, tmp_path)
         load_dicom(tmp_path)
 
 
+def test_run_lengths_that_make_the_decoder_panic_are_refused(ct_series, tmp_path):
+    """Found by mutation: pylibjpeg's run length decoder raises what is no `Exception`."""
+    truth = ct_series.axial(syntax=JPEGLosslessSV1)
+    for ds in truth.datasets:
+        ds.file_meta.TransferSyntaxUID = RLELossless
+        segment = b"\x81\0" * (ds.Rows * ds.Columns // 128 + 2)
+        header = struct.pack("<16L", 2, 64, 64 + len(segment), *([0] * 13))
+        ds.PixelData = encapsulate([header + segment + segment])
+    write_as_they_are(truth, tmp_path)
+    with pytest.raises(UnreadableInput, match="PanicException"):
+        load_dicom(tmp_path)
+
+
 def write_as_they_are(truth, folder):
     folder.mkdir(exist_ok=True)
     for number, ds in enumerate(truth.datasets):
