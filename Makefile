@@ -65,6 +65,8 @@ bench: setup
 	$(BIN)/python -m benchmarks.texture
 	$(BIN)/python -m benchmarks.outputs
 	$(BIN)/python -m benchmarks.fracture --patients 10
+	$(BIN)/python -m benchmarks.receive --memory 1000
+	! command -v storescu >/dev/null || $(BIN)/python -m benchmarks.receive --rounds 1
 
 # DATA: a folder of label maps as the model card lists them; INIT: weights to start from.
 DATA ?= ../shared/data

@@ -157,6 +157,8 @@ def main() -> None:
     parser.add_argument("--stages", action="store_true")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    if shutil.which("storescu") is None and not options.memory:
+        parser.exit(2, "receive: DCMTK's storescu, which sends, is not installed\n")
     rows = []
     for store in options.stores:
         print(f"\nstore on {store}")

@@ -12,7 +12,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 SIDE = 512
 # Stands for the SOPInstanceUID in the template and is overwritten, so it has a fixed length.
-PLACE = "1.2.826.0.1.3680043.8.498.00000000000000000000000000000000"
+PLACE = "1.2.826.0.1.3680043.8.498.10000000000000000000000000000000"
 
 
 def ct_instance(sop_instance_uid: str, seed: int) -> Dataset:
