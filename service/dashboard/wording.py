@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 ABSENT = "–"
+NOTIFIED = "notify:"
+"""Begins the names of `service.notifications` among the deliveries."""
 STATE_WORDS = {
     "queued": "waiting",
     "running": "running",
@@ -130,6 +132,13 @@ def state_words(state: str) -> str:
     return STATE_WORDS.get(state, state.replace("_", " "))
 
 
+def destination_words(name: str) -> str:
+    """An archive by its name; a notification channel as such."""
+    if name.startswith(NOTIFIED):
+        return f"{name.removeprefix(NOTIFIED)} (notification)"
+    return name
+
+
 def step_words(step: str) -> str:
     """A step as people say it."""
     return STEP_WORDS.get(step, step)
@@ -138,6 +147,7 @@ def step_words(step: str) -> str:
 FILTERS: dict[str, Callable[..., Any]] = {
     "age": age,
     "clock": clock,
+    "destination_words": destination_words,
     "duration": duration,
     "elapsed": elapsed,
     "iso": iso,

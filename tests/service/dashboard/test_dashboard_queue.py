@@ -206,3 +206,14 @@ def test_the_line_of_a_series_that_is_not_analysable_says_why(make_pages, queue_
     results.mkdir()
     (results / "findings.json").write_text(json.dumps(findings))
     assert "2 slices are missing" in pages.browser().html("/").text
+
+
+def test_a_notification_is_told_from_an_archive(make_pages, queue_rows):
+    pages = make_pages()
+    queue_rows.add("a1")
+    queue_rows.add_delivery("a1", "notify:ward")
+    browser = pages.browser()
+    for path in ("/", "/jobs/a1"):
+        text = browser.html(path).text
+        assert "ward (notification)" in text
+        assert "notify:" not in text
