@@ -76,9 +76,10 @@ class Installation:
     def purge(self) -> list[Change]:
         """What `uninstall` leaves: program, configuration, images, results, user."""
         place = self.place
-        paths = [CONFIG.parent, STATE, CACHE, place.prefix]
-        changes: list[Change] = [Removed(place.at(path)) for path in paths]
-        return changes if place.staged else [*changes, NoAccount()]
+        data: list[Change] = [Removed(place.at(path)) for path in (CONFIG.parent, STATE, CACHE)]
+        account: list[Change] = [] if place.staged else [NoAccount()]
+        # The program last: what is interrupted before can be done again.
+        return [*data, *account, Removed(place.at(place.prefix))]
 
     def _config(self) -> Config:
         written = self.place.at(CONFIG)

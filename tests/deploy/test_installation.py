@@ -144,7 +144,7 @@ def test_the_document_from_installation_to_removal(debian):
     debian.run(lines_of("Uninstall").splitlines()[0])
     assert debian.run("ls /var/lib/spinenode/spool/jobs").split()
     assert debian.run("systemctl is-active spinenode || true").strip() == "inactive"
-    debian.run(lines_of("Uninstall").splitlines()[-1])
+    debian.run(lines_of("Uninstall").splitlines()[-1], timeout=900)
     left = debian.run(
         "ls -d /opt/spinenode /etc/spinenode /var/lib/spinenode || true; id spinenode || true"
     )
