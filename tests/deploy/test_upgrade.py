@@ -25,6 +25,7 @@ from rig.small_series import copy_series, spine, too_short
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 REPOSITORY = Path(__file__).parents[2]
+PREVIOUS = os.environ.get("SPINENODE_UPGRADE_FROM", "HEAD~1")
 FULL, DONE = 0xA700, 0x0000
 
 
@@ -33,12 +34,12 @@ def previous(tmp_path_factory) -> Path:
     """The checkout of the commit before this one."""
     git = ("git", "-C", str(REPOSITORY))
     found = subprocess.run(
-        [*git, "rev-parse", "--verify", "HEAD~1"], capture_output=True, check=False
+        [*git, "rev-parse", "--verify", PREVIOUS], capture_output=True, check=False
     )
     if found.returncode:
         pytest.skip("no git history: the previous commit cannot be had")
     archive = subprocess.run(
-        [*git, "archive", "HEAD~1", "node", "inference", "texture", "sr_writer", "service"],
+        [*git, "archive", PREVIOUS, "node", "inference", "texture", "sr_writer", "service"],
         capture_output=True,
         check=True,
     )
