@@ -170,6 +170,7 @@ class Service:
             left_out=self.register.left_out,
             waiting=self.register.waiting,
             workers=self.signs_of_life,
+            object_state=self.worker.deliverer.state,
             auditor=PageAuditor(self.worker.recorder, jobs_folder(config)),
         )
         self._watch_for_metrics()

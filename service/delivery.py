@@ -93,6 +93,11 @@ class Deliverer:
         """Number of result objects by destination and state."""
         return self._ledger.counts()
 
+    def state(self, name: str, sop_instance_uid: str) -> DeliveryState | None:
+        """Where one object stands at a destination; None if it is not meant for it."""
+        row = self._ledger.find(name, sop_instance_uid)
+        return None if row is None else row.state
+
     def close(self) -> None:
         """Release the ledger."""
         self.commitments.close()

@@ -14,6 +14,7 @@ from service.dashboard.accounts import Visitor
 from service.dashboard.job_detail import DeliveryDetail, JobDetail, Span, read_job
 from service.dashboard.patient import PatientLine, patient_lines
 from service.dashboard.rendering import Renderer
+from service.dashboard.sent_objects import SentObjects, sent_objects
 from service.dashboard.sources import DashboardSources
 from service.dashboard.wording import now_ms
 from service.steps import STEPS
@@ -141,6 +142,10 @@ class JobPages:
         note = self._sources.records.delivery_note(job_id, delivery.destination)
         return "" if note == delivery.problem else note
 
+    def _objects(self, job_id: str, delivery: DeliveryDetail) -> SentObjects:
+        written = self._sources.records.written(job_id)
+        return sent_objects(written, delivery.destination, self._sources.object_state)
+
     def _look(self, job_id: str) -> dict[str, Any]:
         job = self._detail(job_id)
         records = self._sources.records
@@ -152,6 +157,7 @@ class JobPages:
             "facts": records.facts(job_id),
             "ties": records.ties(job_id),
             "notes": {d.destination: self._note(job_id, d) for d in job.deliveries},
+            "objects": {d.destination: self._objects(job_id, d) for d in job.deliveries},
             "findings": findings,
             "sentence": conclusion(findings) if findings else "",
             "bars": bars(job.spans),

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from service.request import Request, read_request
 from service.workspace import Workspace
-from sr_writer import Findings
+from sr_writer import Findings, WrittenObject
 from sr_writer.errors import FindingsInvalid
 from sr_writer.wording import conclusion
 
@@ -116,6 +116,13 @@ class Records:
                 withheld=folder.withheld(),
             )
         return Ties()
+
+    def written(self, job_id: str) -> tuple[WrittenObject, ...]:
+        """The DICOM objects that the job wrote."""
+        folder = self._of(job_id)
+        with suppress(OSError, ValueError):
+            return Workspace(folder).written() if folder.is_dir() else ()
+        return ()
 
     def delivery_note(self, job_id: str, destination: str) -> str:
         """What is to be said about a delivery beyond its state."""

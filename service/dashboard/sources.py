@@ -6,16 +6,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from node import NodeStatus
+from node import DeliveryState, NodeStatus
 from service.config import Config
 from service.dashboard.audit import AccessAuditor, LogAuditor
 from service.dashboard.board import Board
 from service.dashboard.reachability import Reachability
 from service.dashboard.records import Records
+from service.dashboard.sent_objects import StateOf
 from service.dashboard.workers import SignOfLife
 from service.jobs import Jobs
 from service.layout import jobs_folder
 from service.series_register import RegisteredSeries
+
+
+def _not_known(destination: str, sop_instance_uid: str) -> DeliveryState | None:
+    del destination, sop_instance_uid
+    return None
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,8 @@ class DashboardSources:
         Series that wait for the other series of their study.
     workers
         The processes that take jobs.
+    object_state
+        Where one object stands at an archive.
     """
 
     config: Callable[[], Config]
@@ -53,6 +61,7 @@ class DashboardSources:
     waiting: Callable[[], Sequence[RegisteredSeries]]
     workers: Callable[[], Sequence[SignOfLife]]
     notices: Callable[[], dict[str, str]] = dict
+    object_state: StateOf = _not_known
     auditor: AccessAuditor = field(default_factory=LogAuditor)
     reachability: Reachability = field(default_factory=Reachability)
 

@@ -12,7 +12,7 @@ from queue_rows import QueueRows
 from starlette.applications import Starlette
 from tls_files import tls_files  # noqa: F401 - a fixture
 
-from node import NodeStatus
+from node import DeliveryState, NodeStatus
 from service.config import Config
 from service.dashboard.board import Board
 from service.dashboard.pages import dashboard_app
@@ -60,6 +60,7 @@ class Pages:
     left_out: list[RegisteredSeries]
     waiting: list[RegisteredSeries]
     workers: list[SignOfLife]
+    object_states: dict[tuple[str, str], DeliveryState]
 
     def browser(self) -> Browser:
         return Browser(self.server.port)
@@ -112,6 +113,7 @@ def make_pages(tmp_path, empty_queue):
         jobs, board = Jobs(config.database_url, jobs_folder(config)), Board(config.database_url)
         auditor, problems, notices = RecordingAuditor(), {}, {}
         left_out, waiting, workers = [], [], [SignOfLife("host-a", "host-a", 0.0)]
+        object_states = {}
         sources = DashboardSources(
             config=lambda: pages.config,
             jobs=jobs,
@@ -123,12 +125,24 @@ def make_pages(tmp_path, empty_queue):
             left_out=lambda: tuple(left_out),
             waiting=lambda: tuple(waiting),
             workers=lambda: tuple(workers),
+            object_state=lambda name, uid: object_states.get((name, uid)),
             auditor=auditor,
         )
         app = dashboard_app(sources)
         server = WebServer(app, config.service.dashboard)
         pages = Pages(
-            config, app, server, jobs, board, auditor, problems, notices, left_out, waiting, workers
+            config,
+            app,
+            server,
+            jobs,
+            board,
+            auditor,
+            problems,
+            notices,
+            left_out,
+            waiting,
+            workers,
+            object_states,
         )
         server.start()
         started.append(pages)

@@ -8,10 +8,12 @@ from dataclasses import replace
 import pydicom
 import pytest
 
+from node import DeliveryState
 from service.dashboard.job_detail import read_job
 from service.queue import NEXT_ATTEMPT
 from service.request import Request
 from service.workspace import Workspace
+from sr_writer import WrittenObject
 
 PATIENT = {
     "PatientName": "Zyxwvut^Qponm",
@@ -209,3 +211,27 @@ def test_a_job_names_the_one_it_replaces_the_one_that_replaced_it_and_why_nothin
 def test_only_pictures_come_without_an_audited_look(with_results, name):
     browser = with_results.logged_in("anna")
     assert browser.get(f"/jobs/a1/pictures/{name}").status == 404
+
+
+def test_each_object_is_accounted_for_at_each_archive(with_results):
+    folder = with_results.folder("a1")
+    written = tuple(
+        WrittenObject(kind, folder / "results" / file, "1.2", uid, "1.2.3")
+        for kind, file, uid in (
+            ("seg", "vertebrae.seg.dcm", "1.1"),
+            ("sr", "report.sr.dcm", "1.2"),
+            ("pdf", "report.pdf.dcm", "1.3"),
+        )
+    )
+    Workspace(folder).put_written(written)
+    with_results.object_states |= {
+        ("pacs", "1.1"): DeliveryState.FAILED,
+        ("pacs", "1.2"): DeliveryState.COMMITTED,
+        ("research", "1.3"): DeliveryState.QUEUED,
+    }
+    text = with_results.logged_in("vera").html("/jobs/a1").text
+    assert "1 of 2 objects stored" in text
+    assert "0 of 1 objects stored" in text
+    assert "<dt>vertebrae.seg.dcm</dt><dd>refused</dd>" in text
+    assert "<dt>report.sr.dcm</dt><dd>stored, kept for good</dd>" in text
+    assert "<dt>report.pdf.dcm</dt><dd>to be sent</dd>" in text
