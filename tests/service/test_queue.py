@@ -14,8 +14,6 @@ from queue_program import Journal, work
 from service.errors import UsageError
 from service.jobs import Jobs
 
-pytestmark = pytest.mark.xdist_group("queue")
-
 
 class Queue:
     """One queue on one database: every behaviour here holds on both kinds."""

@@ -31,8 +31,6 @@ from service.series_register import (
 from service.toolbox import Toolbox
 from service.workspace import Workspace
 
-pytestmark = pytest.mark.xdist_group("queue")
-
 
 class Bench:
     """A queue in this process whose steps wait, and its command line's view of it."""

@@ -11,7 +11,6 @@ from queue_program import Journal, wait_for, work
 
 from service.jobs import Jobs
 
-pytestmark = pytest.mark.xdist_group("queue")
 LEASE_SECONDS = 2.0
 STEPS = ("assemble", "segment", "write")
 
