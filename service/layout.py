@@ -35,6 +35,11 @@ def fetch_folder(config: Config) -> Path:
     return config.node.spool / "fetch"
 
 
+def fetched_images_folder(config: Config) -> Path:
+    """Images on their way from an archive to the node."""
+    return fetch_folder(config) / "images"
+
+
 def fetch_ledger_file(config: Config) -> Path:
     """Which series were asked for, and which are fetched."""
     return fetch_folder(config) / "ledger.sqlite"

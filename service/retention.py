@@ -14,6 +14,7 @@ from node.index import SeriesRecord
 from node.ledger_upkeep import LedgerUpkeep
 from service.audit import SILENT, Recorder
 from service.config import Config
+from service.fetch.leftovers import purge_leftovers
 from service.jobs import Jobs
 from service.layout import jobs_folder
 from service.request import read_request
@@ -51,6 +52,7 @@ class Retention:
         results_age = timedelta(days=limits.results_days)
         deleted = {
             "series": self._purge_images(images_age),
+            "fetched": purge_leftovers(self._config, images_age),
             "damaged_files": self._spool.purge_damaged(images_age.total_seconds()),
             "jobs": self._purge_jobs(results_age),
             "abandoned_folders": self._purge_abandoned(results_age),

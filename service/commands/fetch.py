@@ -66,6 +66,8 @@ def fetch(  # noqa: PLR0913, PLR0917 - each is one thing that a user may say
         raise UsageError("--group belongs to --out")
     if again and out is not None:
         raise UsageError("--again belongs to the running node; give another folder to --out")
+    if modality not in settings.rules.modalities:
+        raise UsageError(f"--modality {modality} is not in rules.modalities")
     days = day_range(first, last, date.today())
     order = Order(
         source=find_source(settings, source),

@@ -31,7 +31,7 @@ from service.fetch.room import RESERVE
 from service.fetch.sources import Source
 from service.fetch.transfer import Arrived
 from service.fetch.watch import Watch
-from service.layout import fetch_folder
+from service.layout import fetched_images_folder
 
 _EVERY_ADDRESS = ("0.0.0.0", "::")
 
@@ -92,7 +92,7 @@ class Forwarding:
         self._query = query
         self._node = node_itself(config)
         self._spool = Spool(
-            SpoolSettings(fetch_folder(config) / "images", RESERVE * config.node.min_free_gib)
+            SpoolSettings(fetched_images_folder(config), RESERVE * config.node.min_free_gib)
         )
         self._retriever = SpoolRetriever(source, self._spool, config.node.ae_title)
 

@@ -85,6 +85,7 @@ class Transfer:
                 if stopped:
                     return Run(tuple(self._outcomes), stopped)
             self._road.study_through(study)
+        self._watch.series(total + 1, total)
         return Run(tuple(self._outcomes))
 
     def _series(self, study: PlannedStudy, series: FoundSeries) -> str:

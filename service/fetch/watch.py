@@ -12,7 +12,7 @@ class Watch(Protocol):
         """So many of the questions to the archive are answered."""
 
     def series(self, number: int, total: int) -> None:
-        """The series of that number, from 1, is next."""
+        """The series of that number, from 1, is next; none is behind the last."""
 
     def images(self, arrived: int, announced: int) -> None:
         """So many of its images are here."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from node import Retryable, Spool, SpoolSettings, StoreRequest
@@ -10,14 +12,24 @@ from service.completeness import series_settings
 from service.config_file import load_config
 from service.errors import UsageError
 from service.fetch.ledger import FetchLedger, FetchState, LedgerEntry
+from service.fetch.leftovers import purge_leftovers
 from service.fetch.local_queue import LocalQueue
 from service.fetch.sources import find_source
 from service.intake import Intake
-from service.layout import fetch_ledger_file
+from service.layout import fetch_ledger_file, fetched_images_folder
 from service.metrics import Metrics
 from service.priority import BACKFILL_PRIORITY, STAT_PRIORITY
 from service.series_register import SeriesRegister
 from service.toolbox import Toolbox
+
+
+def store(spool, image, path):
+    """Put an image into a spool as if it had come over an association."""
+    image.save_as(path, enforce_file_format=True)
+    file = path.read_bytes()
+    syntax, offset = parse_meta(file)
+    request = StoreRequest(syntax, image.SOPClassUID, image.SOPInstanceUID, "PACS")
+    spool.store(request, file[offset:])
 
 
 @pytest.fixture
@@ -26,12 +38,7 @@ def received(tmp_path, make_slice):
     spool = Spool(SpoolSettings(tmp_path / "images", min_free_gib=0.0))
     for number in range(10):
         image = make_slice("1.2.3", "1.2.3.4", number, RequestedProcedurePriority="STAT")
-        path = tmp_path / "slice.dcm"
-        image.save_as(path, enforce_file_format=True)
-        file = path.read_bytes()
-        syntax, offset = parse_meta(file)
-        request = StoreRequest(syntax, image.SOPClassUID, image.SOPInstanceUID, "PACS")
-        spool.store(request, file[offset:])
+        store(spool, image, tmp_path / "slice.dcm")
     yield spool.received_series("1.2.3", "1.2.3.4", "quiet")
     spool.close()
 
@@ -50,6 +57,18 @@ def test_what_was_fetched_waits_however_urgent_it_once_was(
     Intake(Toolbox(config), queue, register, Metrics(dict, tmp_path)).series_complete(received)
     assert register.find("1.2.3.4").facts.priority == priority
     register.close()
+
+
+def test_images_that_a_fetch_left_behind_are_deleted_in_time(make_config, make_slice, tmp_path):
+    config = load_config(make_config())
+    assert purge_leftovers(config, timedelta(0)) == 0, "nothing was ever fetched"
+    spool = Spool(SpoolSettings(fetched_images_folder(config), min_free_gib=0.0))
+    store(spool, make_slice("1.2.3", "1.2.3.4", 1), tmp_path / "slice.dcm")
+    assert purge_leftovers(config, timedelta(0)) == 0, "a fetch is running"
+    spool.close()
+    assert purge_leftovers(config, timedelta(days=7)) == 0
+    assert purge_leftovers(config, timedelta(0)) == 1
+    assert list(fetched_images_folder(config).rglob("*.dcm")) == []
 
 
 def test_the_archive_is_asked_for_the_number_of_images_where_configured(

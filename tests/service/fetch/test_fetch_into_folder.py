@@ -141,6 +141,7 @@ def test_an_archive_that_is_away_is_exit_code_4(make_config, run_fetch, query_ar
         ((), "nothing asked for"),
         (("--accession=A1", "--source=other"), "no source 'other'"),
         (("--accession=A1", "--group=benign"), "--group belongs to --out"),
+        (("--accession=A1", "--modality=MR"), "--modality MR is not in rules.modalities"),
         (("--accession=A1", "--hours=19-6"), "--hours '19-6'"),
         (("--accession=A1", "--out=r", "--again"), "--again belongs to the running node"),
         (("--accession=A1",), "start it with 'spinenode serve'"),
