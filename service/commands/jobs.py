@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -68,5 +69,7 @@ def _jobs(config: ConfigFile) -> Jobs:
     from service.jobs import Jobs  # noqa: PLC0415
     from service.layout import jobs_folder  # noqa: PLC0415
 
+    # What the queue's library would say of a database that is away, the one line of ours says.
+    logging.getLogger("dbos").setLevel(logging.CRITICAL)
     settings = load_config(config)
     return Jobs(settings.database_url, jobs_folder(settings))
