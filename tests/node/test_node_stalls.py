@@ -144,7 +144,7 @@ def test_strange_greetings_end_the_connection_and_nothing_else(start_node, greet
                 pass
         except ConnectionResetError:
             pass
-    assert timed_echo(node.destination) < ECHO_SECONDS
+    echo(node.destination)
 
 
 def test_the_oldest_waiting_connection_makes_room(start_node):
