@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr
 
-SEARCH_MM = 3.0
+SEARCH_MM = 4.0
 SEARCH_STEP_MM = 0.1
 SHELL_MM = 0.8
 """Thickness of the bony endplate assumed by the model."""

@@ -29,8 +29,6 @@ STATION_HALF_MM = 2.0
 LOCAL_SURFACE_HALF_MM = 7.0
 OUTSIDE_MM = 4.0
 INSIDE_MM = 6.0
-MASK_SD_MM = 0.6
-"""How far a good mask's surface may be off, beside its voxel's own uncertainty."""
 SMALLEST_EXTENT_MM = 5.0
 SMALLEST_HEIGHT_MM = 3.0
 LARGEST_HEIGHT_MM = 45.0
@@ -171,7 +169,7 @@ def _lies_over(pit: Pit, at_mm: float) -> bool:
 
 def mask_sd_mm(voxels: SlabVoxels) -> float:
     """How far the mask's surface may be off along the cranial axis."""
-    return float(np.hypot(MASK_SD_MM, 0.3 * np.linalg.norm(voxels.box_mm[:, 2])))
+    return float(np.hypot(voxels.mask_sd_mm, 0.3 * np.linalg.norm(voxels.box_mm[:, 2])))
 
 
 def _agreed_tissues(stations: Iterable[_Station], voxels: SlabVoxels) -> Tissues:

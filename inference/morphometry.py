@@ -118,5 +118,5 @@ def _body(
         return None
     frame = fit_frame(parts.surface, start)
     label = int(parts.found.level)
-    around = surroundings(parts.surface, segmentation.labels, foreign.mask, label)
+    around = surroundings(parts.surface, segmentation, foreign.mask, label)
     return measure_body(parts.surface, frame, around)

@@ -7,14 +7,21 @@ from dataclasses import dataclass, field
 from inference.anatomy import VertebraLevel
 from inference.volume import LabelArray, Notice
 
+SUPPLIED_SURFACE_SD_MM = 0.6
+"""How far the surface of a mask drawn or corrected by people may be off."""
+
 
 @dataclass(frozen=True)
 class ModelIdentity:
-    """Which model made the masks. ``sha256`` is of the weights file, or of a supplied mask."""
+    """Which model made the masks. ``sha256`` is of the weights file, or of a supplied mask.
+
+    `surface_sd_mm` is how far the surfaces of its masks may be off, beside the voxel's share.
+    """
 
     name: str
     version: str
     sha256: str
+    surface_sd_mm: float = SUPPLIED_SURFACE_SD_MM
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from inference.bodies import signed_distance_mm
 from inference.body_axes import BodyFrame
 from inference.body_surface import BodySurface
-from inference.volume import LabelArray
+from inference.report import Segmentation
 
 SLAB_HALF_MM = 4.0
 COARSE_SHARE = 1.1
@@ -37,6 +37,8 @@ class SlabVoxels:
         (3, 3), row g: grid axis g's voxel step in the frame.
     trabecular_hu
         Median in the depth of the body.
+    mask_sd_mm
+        How far the mask's surface may be off, beside the voxel's share.
     """
 
     position_mm: FloatArray
@@ -44,6 +46,7 @@ class SlabVoxels:
     beyond_mm: FloatArray
     box_mm: FloatArray
     trabecular_hu: float
+    mask_sd_mm: float
 
     @property
     def voxel_mm3(self) -> float:
@@ -61,22 +64,26 @@ class Surroundings:
         bool (k, j, i), voxels of other vertebrae and of foreign material.
     beyond_mm
         (k, j, i), signed distance to the other vertebrae's surfaces, negative outside them.
+    mask_sd_mm
+        How far the surfaces of these masks may be off.
     """
 
     excluded: npt.NDArray[np.bool_]
     beyond_mm: FloatArray
+    mask_sd_mm: float
 
 
 def surroundings(
-    surface: BodySurface, labels: LabelArray, foreign: npt.NDArray[np.bool_], label: int
+    surface: BodySurface, masks: Segmentation, foreign: npt.NDArray[np.bool_], label: int
 ) -> Surroundings:
     """Other vertebrae (any other label) and foreign material in the surface's crop."""
-    here = labels[surface.box]
+    here = masks.labels[surface.box]
     others = (here != 0) & (here != label)
     beyond = np.full(here.shape, -FAR_MM)
     if others.any():
         beyond = signed_distance_mm(others, surface.volume.spacing_kji_mm)
-    return Surroundings(np.asarray(others | foreign[surface.box]), beyond)
+    excluded = np.asarray(others | foreign[surface.box])
+    return Surroundings(excluded, beyond, masks.model.surface_sd_mm)
 
 
 def slab_voxels(surface: BodySurface, frame: BodyFrame, around: Surroundings) -> SlabVoxels:
@@ -91,4 +98,4 @@ def slab_voxels(surface: BodySurface, frame: BodyFrame, around: Surroundings) ->
     half = max(SLAB_HALF_MM, COARSE_SHARE * float(np.abs(step[:, 1]).max()))
     near = np.abs(position[:, 1]) <= half
     beyond = around.beyond_mm[usable][near]
-    return SlabVoxels(position[near], hu[usable][near], beyond, step, core)
+    return SlabVoxels(position[near], hu[usable][near], beyond, step, core, around.mask_sd_mm)

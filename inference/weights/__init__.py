@@ -19,6 +19,10 @@ from inference.networks import SpineUNet
 from inference.refiner import refiner_network
 from inference.report import ModelIdentity
 
+NETWORK_SURFACE_SD_MM = 1.0
+"""How far a network's mask may be off: it bridges deep hollows of an endplate, and the image must
+be able to pull the surface into them."""
+
 
 @dataclass(frozen=True)
 class WeightsFile:
@@ -32,7 +36,7 @@ class WeightsFile:
     @property
     def identity(self) -> ModelIdentity:
         """What reports and DICOM objects say about the model."""
-        return ModelIdentity(self.name, self.version, self.sha256)
+        return ModelIdentity(self.name, self.version, self.sha256, NETWORK_SURFACE_SD_MM)
 
 
 @dataclass(frozen=True)
