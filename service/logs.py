@@ -24,6 +24,14 @@ def set_level(level: str) -> None:
     logging.getLogger().setLevel(level.upper())
 
 
+def adopt_logger(name: str) -> None:
+    """Let a library's own logger, handlers removed, take the same road as ours."""
+    logger = logging.getLogger(name)
+    logger.handlers = []
+    logger.propagate = True
+    logger.setLevel(logging.WARNING)
+
+
 def _log_warning(
     message: Warning | str,
     category: type[Warning],
@@ -76,10 +84,7 @@ def set_up_logging(level: str, stream: TextIO | None = None) -> None:
     for name in _LOUD_LIBRARIES:
         logging.getLogger(name).setLevel(logging.ERROR)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "dbos"):
-        logger = logging.getLogger(name)
-        logger.handlers = []
-        logger.propagate = True
-        logger.setLevel(logging.WARNING)
+        adopt_logger(name)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

@@ -23,6 +23,7 @@ from sqlalchemy import make_url
 
 from service.adoption import adopt_jobs
 from service.errors import RetryableError
+from service.logs import adopt_logger
 from service.priority import ROUTINE_PRIORITY, STAT_PRIORITY
 from service.tenancy import LEASE_SECONDS, NotOurs, tenancy_of
 from service.watched_queue import WatchedQueue
@@ -124,8 +125,8 @@ class JobQueue:
             "enable_otlp": False,
             "notification_listener_polling_interval_sec": 0.2,
         }
-        logging.getLogger("dbos").setLevel(logging.WARNING)
         DBOS(config=config)
+        adopt_logger("dbos")
         self._analysis = WatchedQueue(
             ANALYSIS_QUEUE,
             worker_concurrency=workers,

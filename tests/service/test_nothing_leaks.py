@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import http.server
+import json
 import re
 import threading
 from dataclasses import dataclass
@@ -249,9 +250,15 @@ def test_the_search_would_find_one():
     assert all(NEEDLE.search(value.decode()) for value in INVALID.values())
 
 
+def test_every_line_of_the_log_is_one_json_object(run):
+    lines = run.log.splitlines()
+    assert [line for line in lines if not line.startswith("{")] == []
+    assert all(json.loads(line)["level"] for line in lines)
+
+
 def test_each_stage_of_a_job_is_in_the_log_under_one_id(run):
     analysed = next(job for job in run.jobs if job.state == "analysed")
-    lines = [yaml.safe_load(line) for line in run.log.splitlines() if line.startswith("{")]
+    lines = [json.loads(line) for line in run.log.splitlines()]
     mine = [line for line in lines if line.get("job") == analysed.id]
     events = [line["event"] for line in mine]
     steps = [line["step"] for line in mine if line["event"] == "step done"]
