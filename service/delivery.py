@@ -178,6 +178,8 @@ class Deliverer:
 
     def _note_refused(self, workspace: Workspace, name: str, refused: tuple[Refused, ...]) -> None:
         if not refused:
+            if workspace.delivery_note(name):
+                workspace.put_delivery_note(name, "")  # an earlier attempt was refused
             return
         for each in refused:
             instead = each.instead or "nothing"

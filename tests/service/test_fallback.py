@@ -247,3 +247,14 @@ def test_refusals_are_kept_by_archive_and_forgotten_after_a_while(request, tmp_p
     memory.forget("pacs")
     assert memory.known("pacs", 60) == {}
     memory.close()
+
+
+def test_what_was_refused_is_no_longer_said_once_everything_arrived(start):
+    site = start(outputs=("seg", "pdf", "overview"))
+    site.archive.status_for = lambda _sop_class_uid: 0xC123
+    with pytest.raises(DeliveryRefused):
+        site.deliver()
+    assert "refused" in site.workspace.delivery_note("pacs")
+    site.archive.status_for = lambda _sop_class_uid: 0x0000
+    site.deliver()
+    assert site.workspace.delivery_note("pacs") == ""

@@ -9,6 +9,8 @@
     var text = live ? live.dataset.announcement : "";
     if (text && said && text !== said) {
       document.getElementById("announce").textContent = text;
+      var done = document.getElementById("done");
+      if (done) { done.remove(); }  // what was asked for has begun, the page itself shows it
     }
     said = text || said;
   }
