@@ -21,7 +21,6 @@ from inference.training.fine_samples import FineSample, random_sample
 from inference.training.fine_scenes import FineScene
 from inference.training.trainer import averaged_towards, learning_rate
 
-_PART_WEIGHTS = (0.5, 1.0, 1.2, 0.7)
 _SMOOTHING = 50.0
 _STATE = "state.pt"
 _SAMPLES_PER_SCENE = 2
@@ -96,8 +95,7 @@ def fine_loss(logits: Tensor, parts: Tensor) -> Tensor:
     parts
         int64 (n, x, y, z).
     """
-    weights = torch.tensor(_PART_WEIGHTS, device=logits.device)
-    cross_entropy = functional.cross_entropy(logits, parts, weight=weights)
+    cross_entropy = functional.cross_entropy(logits, parts)
     probabilities = logits.softmax(dim=1)
     misses = []
     for part in (Part.BODY, Part.POSTERIOR):
