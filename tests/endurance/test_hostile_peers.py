@@ -17,8 +17,9 @@ from rig.small_series import too_short
 
 SEED = 1_000_000
 FOUND: tuple[int, ...] = ()
-ECHO_SECONDS = 0.5
-CHECK_EVERY = 100
+HANG_SECONDS = 2.0
+"""Longer than any C-ECHO here takes on a busy machine; test_stalls.py asks for half a second."""
+CHECK_EVERY = 50
 GROWTH_KIB = 24 * 1024
 SPOOLED = re.compile(r"series/[0-9a-f]{2}/[0-9a-f]{32}/[0-9a-f]{32}-[0-9a-f]{32}\.dcm")
 
@@ -48,16 +49,18 @@ def test_the_node_survives_damaged_pdus_and_objects(count, path, tmp_path):
         seconds = time.monotonic() - started
         a_sound_series_still_arrives(node, tmp_path)
         usage.append(node.usage())
+        # The first tenth fills caches and arenas.
+        first, last = usage[1 + len(usage) // 10], usage[-1]
         print(
             f"\n{path}: {count} damaged conversations {dict(sorted(outcomes.items()))} and {count}"
             f" damaged objects {dict(sorted(stores.statuses.items()))} in {seconds:.0f} s; slowest"
-            f" C-ECHO {max(echoes):.3f} s; first and last usage {usage[1]}, {usage[-1]}"
+            f" C-ECHO {max(echoes):.3f} s; usage {usage[0]}, after a tenth {first}, last {last}"
         )
         assert "Traceback" not in node.errors(), node.errors()[-3000:]
-        assert max(echoes) < ECHO_SECONDS
-        assert usage[-1]["rss_kib"] - usage[1]["rss_kib"] < GROWTH_KIB
-        assert usage[-1]["descriptors"] <= usage[1]["descriptors"] + 4
-        assert usage[-1]["threads"] <= usage[1]["threads"] + 4
+        assert max(echoes) < HANG_SECONDS
+        assert last["rss_kib"] - first["rss_kib"] < GROWTH_KIB
+        assert last["descriptors"] <= first["descriptors"] + 4
+        assert last["threads"] <= first["threads"] + 4
         nothing_lies_elsewhere(tmp_path / "node")
 
 
