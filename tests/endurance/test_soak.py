@@ -70,6 +70,12 @@ def _size(path: Path) -> int:
         return 0
 
 
+def kept(installation: Installation) -> list[Path]:
+    """Folders of jobs, and images."""
+    images = (installation.spool / "images" / "series").glob("*/*")
+    return [*installation.jobs_folder.iterdir(), *images]
+
+
 def typical(samples: list[Sample]) -> Sample:
     """Median of each figure."""
 
@@ -117,10 +123,9 @@ def test_a_day_leaves_nothing_behind(tmp_path):
                     samples.append(look(service.process.pid, installation.spool))
             wait_for(lambda: len(archive.studies) == len(series), "the last results")
             seconds = time.monotonic() - started
-            wait_for(lambda: not installation.jobs(), "retention of the last job", 10 * HOUR)
-            left = {each.name for each in installation.jobs_folder.iterdir()}
-            images = [*(installation.spool / "images" / "series").rglob("*.dcm")]
-            problems = installation.reasons()
+            wait_for(lambda: not kept(installation), "retention of the last job", 10 * HOUR)
+            assert installation.jobs() == []
+            assert installation.reasons() == {}
     third = len(samples) // 3
     middle, last = typical(samples[third : 2 * third]), typical(samples[2 * third :])
     print(
@@ -129,9 +134,8 @@ def test_a_day_leaves_nothing_behind(tmp_path):
         f"  middle {middle}\n  last   {last}"
     )
     assert {len(digests) for digests in archive.stores.values()} == {1}
-    assert (left, images, problems) == (set(), [], {})
     assert last.rss_mib < middle.rss_mib + 40
     assert last.descriptors <= middle.descriptors + 3
     assert last.threads <= middle.threads + 3
     assert last.database_mib < 1.2 * middle.database_mib + 1
-    assert last.files < 1.3 * middle.files + 50
+    # Files go with the pace, which other work on the machine changes; that none stay is seen above.
