@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 ANALYSIS_MS = 240_000
+expect.set_options(timeout=20_000)
 TAKEN, REFUSED = 0x0000, 0xC123
 """C-STORE statuses of the archive (PS3.4 Table B.2-1)."""
 
@@ -132,7 +133,7 @@ def test_systems_and_left_out_pages(hospital, picture):
     page.get_by_role("link", name="Left out").click()
     expect(page.get_by_text("Nothing was left out.")).to_be_visible()
     hospital.scan("scout", images=3)
-    expect(page.get_by_text("rules.min_instances is 8")).to_be_visible()
+    expect(page.get_by_text("rules.min_instances is 8")).to_be_visible(timeout=ANALYSIS_MS)
     picture(page, "left-out")
     assert faults(page) == []
 
