@@ -16,7 +16,7 @@ from service.dashboard.patient import PatientLine, patient_lines
 from service.dashboard.rendering import Renderer
 from service.dashboard.sent_objects import SentObjects, sent_objects
 from service.dashboard.sources import DashboardSources
-from service.dashboard.wording import now_ms, state_words
+from service.dashboard.wording import destination_words, now_ms, state_words
 from service.steps import STEPS
 from sr_writer.wording import FIELD_WORDS, FLAG_WORDS, GRADE_WORDS, conclusion
 
@@ -153,7 +153,10 @@ class JobPages:
         return {
             "announcement": "; ".join(
                 [f"job {state_words(job.state)}"]
-                + [f"{d.destination} {state_words(d.state)}" for d in job.deliveries]
+                + [
+                    f"{destination_words(d.destination)} {state_words(d.state)}"
+                    for d in job.deliveries
+                ]
             ),
             "job": job,
             "seconds": 2 if not job.settled else 15,
