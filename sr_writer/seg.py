@@ -7,7 +7,6 @@ it was derived from: without that, some viewers misplace the overlay by whole sl
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import highdicom as hd
@@ -15,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code as PydicomCode
+from pydicom.valuerep import DS
 
 from inference.anatomy import SACRUM_LABEL, VertebraLevel
 from inference.volume import CTVolume, LabelArray
@@ -24,7 +24,13 @@ from sr_writer.instance import ResultContext, stamp
 from sr_writer.mask_statistics import mask_statistics, occupied_slices
 from sr_writer.provenance import LABELMAP_SEG, MANUFACTURER, SEG, ObjectKind
 from sr_writer.seg_frames import functional_group
-from sr_writer.seg_groups import SourcePlane, encoded_frames, plane_order, set_frames
+from sr_writer.seg_groups import (
+    SourcePlane,
+    encoded_frames,
+    plane_order,
+    set_frames,
+    set_references,
+)
 from sr_writer.wording import ascii_text
 
 
@@ -72,14 +78,36 @@ def build_seg(
     for segment in segments:
         lookup[segment.label] = segment.number
     numbered = _numbered(mask, lookup)
-    frames = None
-    if kind is SEG:
-        frames = encoded_frames(numbered, planes, _order(sources[0], planes))
-        _leave_outline(numbered, segments)
+    if kind is LABELMAP_SEG:
+        seg = _library_seg(numbered, sources, segments, context)
+        stamp(seg, kind, context)
+        _derive_dimension_uids(seg, context.uids.dimension_organization())
+        return seg
+    orientation = _orientation(sources[0])
+    positions = np.array([plane.position_lps_mm for plane in planes])
+    frames = encoded_frames(numbered, planes, plane_order(positions, orientation))
+    seg = _library_seg(_outline(numbered, sources, segments), sources[:1], segments, context)
+    stamp(seg, kind, context)
+    _derive_dimension_uids(seg, context.uids.dimension_organization())
+    set_frames(seg, frames)
+    set_references(seg, planes, str(sources[0].SeriesInstanceUID))
+    if "SpacingBetweenSlices" not in sources[0]:
+        _set_spacing(seg, positions, orientation)
+    return seg
+
+
+def _library_seg(
+    numbered: LabelArray,
+    sources: list[Dataset],
+    segments: tuple[Segment, ...],
+    context: ResultContext,
+) -> Dataset:
+    """SEG as highdicom builds it from segment numbers and the source images under them."""
+    kind = seg_kind(context)
     with warnings.catch_warnings():
         # highdicom repeats pydicom's remarks about values the source already carried
         warnings.simplefilter("ignore", UserWarning)
-        seg = hd.seg.Segmentation(
+        return hd.seg.Segmentation(
             source_images=sources,
             pixel_array=numbered,
             segmentation_type="LABELMAP" if kind is LABELMAP_SEG else "BINARY",
@@ -98,11 +126,6 @@ def build_seg(
             # `stamp` sets it: highdicom refuses code extensions with an empty first value
             specific_character_set=None,
         )
-    stamp(seg, kind, context)
-    _derive_dimension_uids(seg, context.uids.dimension_organization())
-    if frames is not None:
-        set_frames(seg, frames)
-    return seg
 
 
 def _numbered(mask: LabelArray, lookup: npt.NDArray[np.uint8]) -> LabelArray:
@@ -127,18 +150,33 @@ def _tracking_uid(label: int, context: ResultContext) -> str:
     return context.uids.tracking(codes.structure_name(label))
 
 
-def _leave_outline(numbered: LabelArray, segments: tuple[Segment, ...]) -> None:
-    """Leave one pixel of each segment, enough for everything that is not per frame."""
-    numbered[:] = 0
-    numbered.reshape(-1)[: len(segments)] = [segment.number for segment in segments]
+def _outline(
+    numbered: LabelArray, sources: list[Dataset], segments: tuple[Segment, ...]
+) -> LabelArray:
+    """One pixel of each segment, enough for everything that is not per frame."""
+    planes = 1 if len(sources) > 1 else len(numbered)
+    outline: LabelArray = np.zeros((planes, *numbered.shape[1:]), dtype=np.uint8)
+    outline.reshape(-1)[: len(segments)] = [segment.number for segment in segments]
+    return outline
 
 
-def _order(source: Dataset, planes: Sequence[SourcePlane]) -> list[int]:
+def _orientation(source: Dataset) -> list[float]:
     plane = source
     if "SharedFunctionalGroupsSequence" in source:
         plane = functional_group(source, 0, "PlaneOrientationSequence")
-    orientation = [float(value) for value in plane.ImageOrientationPatient]
-    return plane_order(np.array([each.position_lps_mm for each in planes]), orientation)
+    return [float(value) for value in plane.ImageOrientationPatient]
+
+
+def _set_spacing(
+    seg: Dataset, positions_lps_mm: npt.NDArray[np.float64], orientation: list[float]
+) -> None:
+    """Distance of the slices where the source does not state it."""
+    measures = seg.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    spacing, _ = hd.spatial.get_volume_positions(positions_lps_mm.tolist(), orientation)
+    if spacing is not None:
+        measures.SpacingBetweenSlices = DS(spacing, auto_format=True)
+    elif "SpacingBetweenSlices" in measures:
+        del measures.SpacingBetweenSlices
 
 
 def _frames(

@@ -127,11 +127,29 @@ def encoded_frames(
 
 def set_frames(seg: Dataset, frames: EncodedFrames) -> None:
     """Give a BINARY SEG its frames; it is encoded in Explicit VR Little Endian afterwards."""
-    tag = Tag("PerFrameFunctionalGroupsSequence")
-    # pydicom writes an element that was never looked at as the bytes it came in
-    seg[tag] = RawDataElement(tag, "SQ", len(frames.groups), frames.groups, 0, False, True)
+    _set_encoded(seg, "PerFrameFunctionalGroupsSequence", frames.groups)
     seg.NumberOfFrames = frames.count
     seg.PixelData = frames.bits
+
+
+def set_references(seg: Dataset, planes: Sequence[SourcePlane], SeriesInstanceUID: str) -> None:
+    """Name every source image as such (PS3.3 C.7.6.16, C.12.1: references of the whole object)."""
+    images = {
+        plane.SOPInstanceUID: element("ReferencedSOPClassUID", plane.SOPClassUID)
+        + element("ReferencedSOPInstanceUID", plane.SOPInstanceUID)
+        for plane in planes
+    }
+    series = sequence("ReferencedInstanceSequence", images.values()) + element(
+        "SeriesInstanceUID", SeriesInstanceUID
+    )
+    _set_encoded(seg, "ReferencedSeriesSequence", sequence_value([series]))
+    _set_encoded(seg, "SourceImageSequence", sequence_value(images.values()))
+
+
+def _set_encoded(seg: Dataset, keyword: str, value: bytes) -> None:
+    """pydicom writes an element that was never looked at as the bytes it came in."""
+    tag = Tag(keyword)
+    seg[tag] = RawDataElement(tag, "SQ", len(value), value, 0, False, True)
 
 
 def frame_bits(numbered: LabelArray, frames: Sequence[SegmentFrame]) -> bytes:

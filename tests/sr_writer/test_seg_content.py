@@ -76,8 +76,23 @@ def test_frames_are_those_that_highdicom_would_write(
     if geometry is None:
         make, geometry = make_case, {"shape": (9, 27, 31)}
     case, ours = written_seg(make, settings, tmp_path, geometry)
-    monkeypatch.setattr(sr_writer.seg, "_leave_outline", lambda *_: None)
+    library = sr_writer.seg._library_seg
+    monkeypatch.setattr(sr_writer.seg, "_outline", lambda numbered, *_: numbered)
     monkeypatch.setattr(sr_writer.seg, "set_frames", lambda *_: None)
+    monkeypatch.setattr(sr_writer.seg, "set_references", lambda *_: None)
+    everything = []
+    frames_of = sr_writer.seg._frames
+
+    def remembered(*arguments):
+        everything[:] = frames_of(*arguments)
+        return tuple(everything)
+
+    monkeypatch.setattr(sr_writer.seg, "_frames", remembered)
+    monkeypatch.setattr(
+        sr_writer.seg,
+        "_library_seg",
+        lambda numbered, _, *rest: library(numbered, everything[1], *rest),
+    )
     chosen = replace(settings, outputs=("seg",))
     folder = tmp_path / "library"
     (item,) = write_outputs(case.findings, case.volume, case.segmentation, folder, chosen)
