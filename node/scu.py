@@ -23,6 +23,7 @@ from node.settings import Destination, WebDestination
 from node.sop_classes import VERIFICATION, VERIFICATION_TRANSFER_SYNTAXES
 from node.store_status import meaning
 from node.tls import client_context
+from node.waiting_room import install
 
 LOG = logging.getLogger(__name__)
 # Send files from disk in pieces, never decoded and re-encoded; no identifiers in the log.
@@ -238,6 +239,7 @@ def associated(destination: Destination, negotiation: Negotiation) -> Iterator[A
         tls_args=tls,
         evt_handlers=[*lifeline.handlers(), *negotiation.handlers],
     )
+    install(association)
     try:
         _check_association(association, lifeline, destination)
         yield association
