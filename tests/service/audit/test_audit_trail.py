@@ -242,7 +242,7 @@ def test_by_default_nothing_is_recorded():
     before = threading.active_count()
     recorder = make_recorder(Config(), lambda *count: pytest.fail(str(count)))
     recorder.started()
-    assert threading.active_count() == before
+    assert threading.active_count() <= before
     recorder.stopped()
 
 
