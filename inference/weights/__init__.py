@@ -60,9 +60,9 @@ REFINER_PREFIX = "refiner."
 
 RELEASED = WeightsFile(
     path=Path(__file__).with_name("spinenode-2mm.safetensors"),
-    sha256="19379e55bd60f3eb4cdf723e3cd4dff755034b81de04e7aecf861f20c7cc620c",
+    sha256="d98f9b3479bd1d9d010c685ee57128e34a427625a60f979112f8e81275afd5c7",
     name="spinenode-2mm",
-    version="0.2.1",
+    version="0.3.0",
 )
 """The weights this version ships; licence CC BY-SA 4.0 (see the model card)."""
 
