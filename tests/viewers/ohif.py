@@ -162,12 +162,12 @@ class Viewer:
         )
         return list(self.page.evaluate(script, description))
 
-    def annotation(self) -> tuple[str, np.ndarray]:
-        """Text of the arrow on the screen, and the (x, y) its tip points to."""
-        text = str(self.page.locator("[data-annotation-uid]").first.text_content())
-        line = self.page.locator(f"{_SCREEN} svg line").first
-        tip = [float(line.get_attribute(name) or "nan") for name in ("x2", "y2")]
-        return text, np.array(tip)
+    def annotations(self) -> tuple[list[str], np.ndarray]:
+        """Texts of the arrows on the screen, and the (x, y) their tips point to."""
+        texts = self.page.locator("[data-annotation-uid]").all_text_contents()
+        lines = self.page.locator(f"{_SCREEN} svg line").all()
+        tips = [[float(line.get_attribute(n) or "nan") for n in ("x2", "y2")] for line in lines]
+        return texts, np.array(tips).reshape(-1, 2)
 
     def document(self, description: str) -> Locator:
         """Open a narrative report and return its text area."""
