@@ -78,6 +78,38 @@ def test_a_refined_mask_follows_the_source_and_not_the_coarse_mask(spacing):
     assert np.array_equal(masks.bodies, masks.labels)
 
 
+def knobs(shape, spacing):
+    """Three knobs on the ball, each of another length and along another axis: no mirror fits."""
+    index = np.indices(shape, dtype=float)
+    z, y, x = ((i + 0.5) * s - c for i, s, c in zip(index, spacing, CENTRE_MM, strict=True))
+    left = (x > 0) & (x < 24) & (np.maximum(abs(y), abs(z)) < 5)
+    front = (y < 0) & (y > -22) & (np.maximum(abs(x), abs(z)) < 5)
+    head = (z > 0) & (z < 23) & (np.maximum(abs(x), abs(y)) < 5)
+    return left | front | head
+
+
+@pytest.mark.parametrize("spacing", [(1, 1, 1), (0.7, 0.9, 0.8), (2, 1, 1.5)])
+def test_what_only_the_source_shows_is_drawn_on_its_own_side(spacing):
+    """A refined mask that is mirrored, turned or shifted misses the knobs."""
+    prediction, scan = prediction_of(16), scan_of(spacing, 16)
+    instances = (prediction.probabilities[Tissue.BODY] > 0.5).astype(np.uint8)
+    shape = scan.grid.source_shape
+    truth = (ball(shape, spacing, 16) > 0) | knobs(shape, spacing)
+    scan = PreparedVolume(scan.hu, np.where(truth, 400, 0).astype(np.int16), scan.grid)
+    masks = fuse(
+        prediction,
+        instances,
+        {1: 20},
+        NOTHING,
+        scan,
+        Refinement(BoneIsBody(), CPU, prediction, scan),
+    )
+    only_knobs = truth & (ball(shape, spacing, 17) < 0)
+    found = masks.labels == 20
+    assert found[only_knobs].mean() > 0.9
+    assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) > 0.95
+
+
 def test_a_failed_refinement_leaves_the_first_networks_mask():
     prediction, scan = prediction_of(16), scan_of((1, 1, 1), 18)
     instances = (prediction.probabilities[Tissue.BODY] > 0.5).astype(np.uint8)
