@@ -163,13 +163,19 @@ def study(source: Path) -> Study:
         labels, bodies, hu = arrays["labels"], arrays["bodies"], arrays["hu"]
     affine = affine_lps()
     frames = tuple(
-        SourceFrame(source / f"{k:04d}.dcm", f"{ROOT}.1.2.{k + 1}") for k in range(SHAPE[0])
+        SourceFrame(source / f"{k:04d}.dcm", f"{ROOT}.1.2.{k + 1}", None, position_lps_mm(k))
+        for k in range(SHAPE[0])
     )
     series = SourceSeries(f"{ROOT}.1", f"{ROOT}.1.2", CTImageStorage, f"{ROOT}.1.9", frames)
     volume = CTVolume(hu, affine, series)
     vertebrae = tuple(LabelledVertebra(level, 0.97, True) for level in LEVELS)
     segmentation = Segmentation(labels, bodies, vertebrae, ModelIdentity("m", "1", "ab" * 32))
     return volume, segmentation, _findings(volume, segmentation)
+
+
+def position_lps_mm(k: int) -> tuple[float, float, float]:
+    """Image Position (Patient) of a slice as its header states it."""
+    return 0.0, 0.0, round(k * SPACING_KJI_MM[0], 4)
 
 
 def affine_lps() -> np.ndarray:
@@ -237,7 +243,7 @@ def _write_slice(folder: Path, hu: np.ndarray, k: int) -> None:
     ds.FrameOfReferenceUID, ds.PositionReferenceIndicator = f"{ROOT}.1.9", ""
     ds.Modality, ds.Manufacturer, ds.SeriesNumber, ds.InstanceNumber = "CT", "m", 2, k + 1
     ds.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
-    ds.ImagePositionPatient = [0, 0, round(k * SPACING_KJI_MM[0], 4)]
+    ds.ImagePositionPatient = list(position_lps_mm(k))
     ds.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
     ds.PixelSpacing, ds.SliceThickness = list(SPACING_KJI_MM[1:]), SPACING_KJI_MM[0]
     ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"

@@ -109,7 +109,12 @@ def _source(header: DicomHeader, stack: Stack, acquisition: Acquisition) -> Sour
         SOPClassUID=text(dataset, "SOPClassUID"),
         FrameOfReferenceUID=text(dataset, "FrameOfReferenceUID"),
         frames=tuple(
-            SourceFrame(frame.path, frame.SOPInstanceUID, frame.frame_number)
+            SourceFrame(
+                frame.path,
+                frame.SOPInstanceUID,
+                frame.frame_number,
+                frame.plane.ImagePositionPatient,
+            )
             for frame in stack.frames
         ),
         acquisition=acquisition,

@@ -35,6 +35,8 @@ class SourceFrame:
     SOPInstanceUID: str
     frame_number: int | None = None
     """1-based, for multi-frame objects; None for single-frame objects."""
+    ImagePositionPatient: tuple[float, float, float] | None = None
+    """As the source states it, in LPS mm; None where only the grid is known."""
 
 
 @dataclass(frozen=True)

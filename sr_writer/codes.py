@@ -8,11 +8,13 @@ Sequence (PS3.3 C.12.1.1.2).
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 from pydicom.dataset import Dataset
 
 from inference.anatomy import SACRUM_LABEL, VertebraLevel
+from sr_writer.explicit_vr import data_set, element
 
 PRIVATE_SCHEME = "99SPINENODE"
 PRIVATE_SCHEME_NAME = "spinenode measurement concepts"
@@ -32,6 +34,19 @@ class Code(NamedTuple):
         ds.CodingSchemeDesignator = self.scheme
         ds.CodeMeaning = self.meaning
         return ds
+
+    def encoded(self) -> bytes:
+        """Return the same item as bytes."""
+        return _encoded(self)
+
+
+@cache
+def _encoded(code: Code) -> bytes:
+    return data_set(
+        element("CodeValue", code.value),
+        element("CodingSchemeDesignator", code.scheme),
+        element("CodeMeaning", code.meaning),
+    )
 
 
 def _sct(value: str, meaning: str) -> Code:
@@ -127,6 +142,10 @@ MODALITY = _dcm("121139", "Modality")
 COMPUTED_TOMOGRAPHY = _dcm("CT", "Computed Tomography")
 PIXEL_DATA_ROWS = _dcm("110910", "Pixel Data Rows")
 PIXEL_DATA_COLUMNS = _dcm("110911", "Pixel Data Columns")
+
+# Frames of a segmentation (CID 7202, 7203)
+SOURCE_IMAGE = _dcm("121322", "Source image for image processing operation")
+SEGMENTATION = _dcm("113076", "Segmentation")
 
 # Equipment and algorithm family
 PROCESSING_EQUIPMENT = _dcm("109102", "Processing Equipment")

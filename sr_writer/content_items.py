@@ -1,4 +1,4 @@
-"""SR content items (PS3.3 C.17.3) as plain data sets: small, fast, no validation beyond types."""
+"""SR content items (PS3.3 C.17.3) as encoded data sets: a report has thousands of them."""
 
 from __future__ import annotations
 
@@ -7,39 +7,33 @@ from collections.abc import Iterable
 from pydicom.dataset import Dataset
 
 from sr_writer.codes import Code
+from sr_writer.explicit_vr import data_set, element, sequence, sequence_value, set_encoded
 
 CONTAINS = "CONTAINS"
 HAS_CONCEPT_MOD = "HAS CONCEPT MOD"
 HAS_OBS_CONTEXT = "HAS OBS CONTEXT"
 HAS_ACQ_CONTEXT = "HAS ACQ CONTEXT"
-INFERRED_FROM = "INFERRED FROM"
 SELECTED_FROM = "SELECTED FROM"
 
 _MAX_DS_LENGTH = 16
 
 
-def code_item(relation: str, name: Code, value: Code) -> Dataset:
+def code_item(relation: str, name: Code, value: Code) -> bytes:
     """CODE item."""
-    ds = _item(relation, "CODE", name)
-    ds.ConceptCodeSequence = [value.item()]
-    return ds
+    return _item(relation, "CODE", name, sequence("ConceptCodeSequence", [value.encoded()]))
 
 
-def text_item(relation: str, name: Code, text: str) -> Dataset:
+def text_item(relation: str, name: Code, text: str) -> bytes:
     """TEXT item."""
-    ds = _item(relation, "TEXT", name)
-    ds.TextValue = text
-    return ds
+    return _item(relation, "TEXT", name, element("TextValue", text))
 
 
-def uid_item(relation: str, name: Code, uid: str) -> Dataset:
+def uid_item(relation: str, name: Code, uid: str) -> bytes:
     """UIDREF item."""
-    ds = _item(relation, "UIDREF", name)
-    ds.UID = uid
-    return ds
+    return _item(relation, "UIDREF", name, element("UID", uid))
 
 
-def number_item(name: Code, value: float, unit: Code, children: Iterable[Dataset] = ()) -> Dataset:
+def number_item(name: Code, value: float, unit: Code, children: Iterable[bytes] = ()) -> bytes:
     """NUM item under a measurement group.
 
     Numeric Value is a decimal string of at most 16 characters; the rounding of
@@ -48,67 +42,70 @@ def number_item(name: Code, value: float, unit: Code, children: Iterable[Dataset
     text = repr(value)
     if len(text) > _MAX_DS_LENGTH:
         text = f"{value:.10g}"
-    measured = Dataset()
-    measured.NumericValue = text
-    measured.MeasurementUnitsCodeSequence = [unit.item()]
-    ds = _item(CONTAINS, "NUM", name)
-    ds.MeasuredValueSequence = [measured]
-    _add_children(ds, children)
-    return ds
+    measured = data_set(
+        element("NumericValue", text),
+        sequence("MeasurementUnitsCodeSequence", [unit.encoded()]),
+    )
+    return _item(
+        CONTAINS, "NUM", name, sequence("MeasuredValueSequence", [measured]), *_content(children)
+    )
 
 
-def image_item(relation: str, name: Code | None, reference: Dataset) -> Dataset:
+def image_item(relation: str, name: Code | None, reference: bytes) -> bytes:
     """IMAGE item; `reference` is an item of Referenced SOP Sequence."""
-    ds = _item(relation, "IMAGE", name)
-    ds.ReferencedSOPSequence = [reference]
-    return ds
+    return _item(relation, "IMAGE", name, sequence("ReferencedSOPSequence", [reference]))
 
 
-def point_item(name: Code, column_row: tuple[float, float], image: Dataset) -> Dataset:
+def point_item(name: Code, column_row: tuple[float, float], image: bytes) -> bytes:
     """SCOORD POINT on an image, in image coordinates (PS3.3 C.18.6: 0.5 is a pixel's centre)."""
-    ds = _item(CONTAINS, "SCOORD", name)
-    ds.GraphicData = [float(column_row[0]), float(column_row[1])]
-    ds.GraphicType = "POINT"
-    _add_children(ds, [image_item(SELECTED_FROM, None, image)])
-    return ds
+    return _item(
+        CONTAINS,
+        "SCOORD",
+        name,
+        element("GraphicData", *column_row),
+        element("GraphicType", "POINT"),
+        *_content([image_item(SELECTED_FROM, None, image)]),
+    )
 
 
 def container_item(
-    relation: str, name: Code, children: Iterable[Dataset], template: str | None = None
-) -> Dataset:
+    relation: str, name: Code, children: Iterable[bytes], template: str | None = None
+) -> bytes:
     """CONTAINER item whose children are shown separately, each with its name."""
-    ds = _item(relation, "CONTAINER", name)
+    return _item(
+        relation,
+        "CONTAINER",
+        name,
+        element("ContinuityOfContent", "SEPARATE"),
+        *([] if template is None else [sequence("ContentTemplateSequence", [_template(template)])]),
+        *_content(children),
+    )
+
+
+def set_root(ds: Dataset, title: Code, children: Iterable[bytes], template: str) -> None:
+    """Make a data set the root container of a document (PS3.3 C.17.3)."""
+    ds.ValueType = "CONTAINER"
+    ds.ConceptNameCodeSequence = [title.item()]
     ds.ContinuityOfContent = "SEPARATE"
-    if template is not None:
-        ds.ContentTemplateSequence = [template_item(template)]
-    _add_children(ds, children)
-    return ds
+    set_encoded(ds, "ContentTemplateSequence", sequence_value([_template(template)]))
+    set_encoded(ds, "ContentSequence", sequence_value(children))
 
 
-def template_item(identifier: str) -> Dataset:
+def _template(identifier: str) -> bytes:
     """Item of Content Template Sequence for a DCMR template."""
-    ds = Dataset()
-    ds.MappingResource = "DCMR"
-    ds.TemplateIdentifier = identifier
-    return ds
+    return data_set(element("MappingResource", "DCMR"), element("TemplateIdentifier", identifier))
 
 
-def with_children(item: Dataset, children: Iterable[Dataset]) -> Dataset:
-    """Return the item with children appended."""
-    _add_children(item, children)
-    return item
+def _item(relation: str, value_type: str, name: Code | None, *elements: bytes) -> bytes:
+    return data_set(
+        element("RelationshipType", relation),
+        element("ValueType", value_type),
+        *([] if name is None else [sequence("ConceptNameCodeSequence", [name.encoded()])]),
+        *elements,
+    )
 
 
-def _item(relation: str, value_type: str, name: Code | None) -> Dataset:
-    ds = Dataset()
-    ds.RelationshipType = relation
-    ds.ValueType = value_type
-    if name is not None:
-        ds.ConceptNameCodeSequence = [name.item()]
-    return ds
-
-
-def _add_children(ds: Dataset, children: Iterable[Dataset]) -> None:
+def _content(children: Iterable[bytes]) -> list[bytes]:
+    """Content Sequence, unless there are no children."""
     listed = list(children)
-    if listed:
-        ds.ContentSequence = [*ds.get("ContentSequence", []), *listed]
+    return [sequence("ContentSequence", listed)] if listed else []

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 import pydicom
 from PIL import Image
+from pydicom.charset import convert_encodings, default_encoding
 from pydicom.dataset import Dataset
 
 from sr_writer.drawing import RGBArray
@@ -36,6 +37,10 @@ class WrittenObject:
 def save_object(kind: ObjectKind, ds: Dataset, out: Path) -> WrittenObject:
     """Write a DICOM object in Explicit VR Little Endian."""
     path = out / kind.file
+    # what `set_encoded` has set is written as it is, instead of parsed and encoded again
+    names = ds.get("SpecificCharacterSet")
+    encodings = default_encoding if names is None else convert_encodings(names)
+    ds.set_original_encoding(False, True, encodings)
     write_atomically(path, lambda file: pydicom.dcmwrite(file, ds, enforce_file_format=True))
     return WrittenObject(
         kind.name, path, str(ds.SOPClassUID), str(ds.SOPInstanceUID), str(ds.SeriesInstanceUID)

@@ -9,11 +9,12 @@ from pydicom.uid import UID
 
 from inference.volume import CTVolume
 from sr_writer import codes, wording
-from sr_writer.content_items import CONTAINS, container_item, image_item, text_item
+from sr_writer.content_items import CONTAINS, image_item, set_root, text_item
+from sr_writer.explicit_vr import set_encoded
 from sr_writer.instance import ResultContext, new_instance
 from sr_writer.provenance import KEY_IMAGES, OVERVIEW, derived_uid
 from sr_writer.references import (
-    evidence_sequence,
+    evidence,
     instance_reference,
     slice_instance,
     slice_reference,
@@ -41,13 +42,11 @@ def build_key_images(volume: CTVolume, close_ups: list[Dataset], context: Result
         ),
     ]
     ds = new_instance(KEY_IMAGES, context)
-    root = container_item(CONTAINS, codes.OF_INTEREST, children, "2010")
-    del root.RelationshipType
-    ds.update(root)
+    set_root(ds, codes.OF_INTEREST, children, "2010")
     ds.ReferencedPerformedProcedureStepSequence = []
     references = [slice_instance(volume.source, k) for k in slices]
     references += [instance_reference(close_up) for close_up in close_ups]
-    ds.CurrentRequestedProcedureEvidenceSequence = evidence_sequence(references)
+    set_encoded(ds, "CurrentRequestedProcedureEvidenceSequence", evidence(references))
     return ds
 
 

@@ -34,7 +34,7 @@ def build_narrative(references: Iterable[InstanceReference], context: ResultCont
     return sr_document(NARRATIVE, children, references, context)
 
 
-def _section(heading: codes.Code, element: codes.Code, lines: Iterable[str]) -> Dataset:
+def _section(heading: codes.Code, element: codes.Code, lines: Iterable[str]) -> bytes:
     items = [text_item(CONTAINS, element, wording.ascii_text(line)) for line in lines if line]
     return container_item(CONTAINS, heading, items)
 
@@ -49,7 +49,7 @@ def _conclusions(context: ResultContext) -> list[str]:
     return lines
 
 
-def _findings_section(context: ResultContext) -> list[Dataset]:
+def _findings_section(context: ResultContext) -> list[bytes]:
     findings = context.findings
     lines = [_wrapped(wording.vertebra_line(vertebra)) for vertebra in findings.vertebrae]
     lines += [_wrapped(f"Warning: {notice.text}") for notice in findings.warnings]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pydicom.dataset import Dataset
 
 from inference.volume import SourceSeries
+from sr_writer.explicit_vr import data_set, element, sequence, sequence_value
 
 
 @dataclass(frozen=True)
@@ -20,21 +21,21 @@ class InstanceReference:
     SOPInstanceUID: str
 
 
-def sop_reference(SOPClassUID: str, SOPInstanceUID: str) -> Dataset:
-    """Item of a Referenced SOP Sequence."""
-    ds = Dataset()
-    ds.ReferencedSOPClassUID = SOPClassUID
-    ds.ReferencedSOPInstanceUID = SOPInstanceUID
-    return ds
+def sop_reference(SOPClassUID: str, SOPInstanceUID: str, *further: bytes) -> bytes:
+    """Item of a Referenced SOP Sequence, encoded; `further` are more elements of it."""
+    return data_set(
+        element("ReferencedSOPClassUID", SOPClassUID),
+        element("ReferencedSOPInstanceUID", SOPInstanceUID),
+        *further,
+    )
 
 
-def slice_reference(source: SourceSeries, k: int) -> Dataset:
+def slice_reference(source: SourceSeries, k: int, *further: bytes) -> bytes:
     """Reference to the image, or the frame of it, that slice `k` came from."""
     frame = source.frames[k]
-    ds = sop_reference(source.SOPClassUID or "", frame.SOPInstanceUID)
     if frame.frame_number is not None:
-        ds.ReferencedFrameNumber = frame.frame_number
-    return ds
+        further = (element("ReferencedFrameNumber", frame.frame_number), *further)
+    return sop_reference(source.SOPClassUID or "", frame.SOPInstanceUID, *further)
 
 
 def slice_instance(source: SourceSeries, k: int) -> InstanceReference:
@@ -57,25 +58,21 @@ def instance_reference(ds: Dataset) -> InstanceReference:
     )
 
 
-def evidence_sequence(references: Iterable[InstanceReference]) -> list[Dataset]:
-    """Items by study and series, each instance once, in the order given."""
+def evidence(references: Iterable[InstanceReference]) -> bytes:
+    """Value of a sequence by study and series, each instance once, in the order given."""
     studies: dict[str, dict[str, dict[str, str]]] = {}
     for reference in references:
         series = studies.setdefault(reference.StudyInstanceUID, {})
         instances = series.setdefault(reference.SeriesInstanceUID, {})
         instances[reference.SOPInstanceUID] = reference.SOPClassUID
-    return [_study_item(study, series) for study, series in studies.items()]
+    return sequence_value(_study_item(study, series) for study, series in studies.items())
 
 
-def _study_item(study: str, series: dict[str, dict[str, str]]) -> Dataset:
-    item = Dataset()
-    item.StudyInstanceUID = study
-    item.ReferencedSeriesSequence = [_series_item(uid, sops) for uid, sops in series.items()]
-    return item
+def _study_item(study: str, series: dict[str, dict[str, str]]) -> bytes:
+    items = [_series_item(uid, sops) for uid, sops in series.items()]
+    return data_set(element("StudyInstanceUID", study), sequence("ReferencedSeriesSequence", items))
 
 
-def _series_item(uid: str, instances: dict[str, str]) -> Dataset:
-    item = Dataset()
-    item.SeriesInstanceUID = uid
-    item.ReferencedSOPSequence = [sop_reference(sop, sop_uid) for sop_uid, sop in instances.items()]
-    return item
+def _series_item(uid: str, instances: dict[str, str]) -> bytes:
+    items = [sop_reference(sop, sop_uid) for sop_uid, sop in instances.items()]
+    return data_set(element("SeriesInstanceUID", uid), sequence("ReferencedSOPSequence", items))

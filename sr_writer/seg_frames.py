@@ -8,12 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
 
+from sr_writer.stored_items import StoredItem, stored_items
+
 FloatArray = npt.NDArray[np.float64]
+IndexArray = npt.NDArray[np.intp]
+PlaneAxes = tuple[FloatArray, FloatArray]
+"""One step down the rows and one along the columns."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +28,8 @@ class SegFrame:
 
     Attributes
     ----------
-    mask
-        bool (rows, columns).
+    rows, columns
+        Of its voxels, (n,) each.
     position_lps_mm
         Centre of the frame's first pixel.
     source_uid, source_frame
@@ -31,64 +37,81 @@ class SegFrame:
     """
 
     segment: int
-    mask: npt.NDArray[np.bool_]
+    rows: IndexArray
+    columns: IndexArray
     position_lps_mm: FloatArray
     source_uid: str
     source_frame: int | None
 
 
-def plane_axes_mm(seg: Dataset) -> tuple[FloatArray, FloatArray]:
+def plane_axes_mm(seg: Dataset) -> PlaneAxes:
     """LPS vectors of one step down the rows and one step along the columns (C.7.6.2.1.1)."""
-    orientation = np.array(
-        functional_group(seg, 0, "PlaneOrientationSequence").ImageOrientationPatient,
-        dtype=np.float64,
-    )
-    spacing = functional_group(seg, 0, "PixelMeasuresSequence").PixelSpacing
-    row_mm, column_mm = (float(v) for v in spacing)
+    group = _groups(seg)[0]
+    orientation = np.array(group.of("PlaneOrientationSequence").ImageOrientationPatient)
+    row_mm, column_mm = group.of("PixelMeasuresSequence").PixelSpacing
     return orientation[3:] * row_mm, orientation[:3] * column_mm
 
 
 def seg_frames(seg: Dataset) -> Iterator[SegFrame]:
-    """Frames in stored order; a label map yields one frame per segment present in it."""
+    """Frames in stored order; a label map yields one frame per segment present in it.
+
+    `seg` was just read from a file.
+    """
+    groups = _groups(seg)
     for number in range(int(seg.NumberOfFrames)):
-        plane = functional_group(seg, number, "PlanePositionSequence")
-        position = np.array(plane.ImagePositionPatient, dtype=np.float64)
-        uid, frame = _source(functional_group(seg, number, "DerivationImageSequence"))
-        for segment, mask in _masks(seg, number):
-            yield SegFrame(segment, mask, position, uid, frame)
+        group = groups[number]
+        position = np.array(group.of("PlanePositionSequence").ImagePositionPatient)
+        uid, frame = _source(group)
+        for segment, flat in _voxels(seg, number, group):
+            rows, columns = np.divmod(flat, int(seg.Columns))
+            yield SegFrame(segment, rows, columns, position, uid, frame)
 
 
-def functional_group(seg: Dataset, number: int, keyword: str) -> Dataset:
-    """Return the group that holds for a frame: its own, or the one shared by all frames."""
-    own = seg.PerFrameFunctionalGroupsSequence[number]
-    items = own.get(keyword) or seg.SharedFunctionalGroupsSequence[0].get(keyword)
-    return items[0] if items else Dataset()
+@dataclass(frozen=True)
+class _Groups:
+    """Functional groups of one frame."""
+
+    own: StoredItem
+    shared: StoredItem
+
+    def of(self, keyword: str) -> Any:
+        """The frame's own group, or the one shared by all frames; empty without either."""
+        items = self.own.get(keyword) or self.shared.get(keyword)
+        return items[0] if items else StoredItem(b"")
 
 
-def _masks(seg: Dataset, number: int) -> Iterator[tuple[int, npt.NDArray[np.bool_]]]:
-    shape = (int(seg.Rows), int(seg.Columns))
-    size = shape[0] * shape[1]
+def _groups(seg: Dataset) -> list[_Groups]:
+    """Functional groups of every frame of a SEG that was just read from a file."""
+    (shared,) = stored_items(seg, "SharedFunctionalGroupsSequence")
+    return [_Groups(own, shared) for own in stored_items(seg, "PerFrameFunctionalGroupsSequence")]
+
+
+def _voxels(seg: Dataset, number: int, group: _Groups) -> Iterator[tuple[int, IndexArray]]:
+    """Segment, and place in the frame of its voxels."""
+    size = int(seg.Rows) * int(seg.Columns)
     if seg.BitsAllocated == 1:
-        group = functional_group(seg, number, "SegmentIdentificationSequence")
-        segment = int(group.ReferencedSegmentNumber)
-        yield segment, _bits(seg.PixelData, number * size, size).reshape(shape)
+        segment = int(group.of("SegmentIdentificationSequence").ReferencedSegmentNumber)
+        yield segment, _set_bits(seg.PixelData, number * size, size)
         return
     stored = np.frombuffer(seg.PixelData, np.uint8, count=size, offset=number * size)
     for value in np.flatnonzero(np.bincount(stored, minlength=256)):
         if value != 0:
-            yield int(value), (stored == value).reshape(shape)
+            yield int(value), np.flatnonzero(stored == value)
 
 
-def _bits(data: bytes, first: int, count: int) -> npt.NDArray[np.bool_]:
+def _set_bits(data: bytes, first: int, count: int) -> IndexArray:
+    """Which of `count` bits from bit `first` on are set; most bytes hold none."""
     start, end = first // 8, (first + count + 7) // 8
     packed = np.frombuffer(data, np.uint8, count=end - start, offset=start)
-    bits = np.unpackbits(packed, bitorder="little")
-    return bits[first - 8 * start : first - 8 * start + count].astype(np.bool_)
+    held = np.flatnonzero(packed)
+    byte, bit = np.nonzero(np.unpackbits(packed[held, None], axis=1, bitorder="little"))
+    places = 8 * (start + held[byte]) + bit - first
+    return places[(places >= 0) & (places < count)]
 
 
-def _source(derivation: Dataset) -> tuple[str, int | None]:
+def _source(group: _Groups) -> tuple[str, int | None]:
     """Return the single source image of a frame; empty where the frame names none or several."""
-    sources = derivation.get("SourceImageSequence", [])
+    sources = group.of("DerivationImageSequence").get("SourceImageSequence", [])
     if len(sources) != 1:
         return "", None
     frame = sources[0].get("ReferencedFrameNumber")

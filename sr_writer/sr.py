@@ -20,21 +20,22 @@ from sr_writer.content_items import (
     code_item,
     container_item,
     image_item,
+    set_root,
     text_item,
     uid_item,
-    with_children,
 )
+from sr_writer.explicit_vr import element, set_encoded
 from sr_writer.instance import ResultContext, coding_schemes, new_instance
 from sr_writer.provenance import MANUFACTURER, SR, ObjectKind
 from sr_writer.references import (
     InstanceReference,
-    evidence_sequence,
+    evidence,
     instance_reference,
     slice_instance,
     slice_reference,
     sop_reference,
 )
-from sr_writer.seg import Segment
+from sr_writer.segments import Segment
 from sr_writer.vertebra_group import centre_slice, vertebra_group
 
 
@@ -79,7 +80,7 @@ def build_not_analysable_sr(
 
 def sr_document(
     kind: ObjectKind,
-    children: Iterable[Dataset],
+    children: Iterable[bytes],
     references: Iterable[InstanceReference],
     context: ResultContext,
 ) -> Dataset:
@@ -87,23 +88,21 @@ def sr_document(
     ds = new_instance(kind, context)
     is_report = kind is SR
     title = codes.IMAGING_MEASUREMENT_REPORT if is_report else codes.DIAGNOSTIC_IMAGING_REPORT
-    root = container_item(CONTAINS, title, children, "1500" if is_report else "2000")
-    del root.RelationshipType
-    ds.update(root)
+    set_root(ds, title, children, "1500" if is_report else "2000")
     ds.CompletionFlag = "COMPLETE"
     ds.VerificationFlag = "UNVERIFIED"
     ds.PreliminaryFlag = "PRELIMINARY"
     ds.PerformedProcedureCodeSequence = []
     ds.ReferencedPerformedProcedureStepSequence = []
     ds.CodingSchemeIdentificationSequence = coding_schemes()
-    evidence = evidence_sequence(references)
-    if evidence:
-        ds.CurrentRequestedProcedureEvidenceSequence = evidence
+    referenced = evidence(references)
+    if referenced:
+        set_encoded(ds, "CurrentRequestedProcedureEvidenceSequence", referenced)
     _supersede(ds, context)
     return ds
 
 
-def observer_items(context: ResultContext) -> list[Dataset]:
+def observer_items(context: ResultContext) -> list[bytes]:
     """Observation context: the program as device observer (TID 1002, 1004)."""
     findings = context.findings
     name = findings.software_name
@@ -118,12 +117,12 @@ def observer_items(context: ResultContext) -> list[Dataset]:
     ]
 
 
-def language_item() -> Dataset:
+def language_item() -> bytes:
     """Language of the document (TID 1204)."""
     return code_item(HAS_CONCEPT_MOD, codes.LANGUAGE, codes.ENGLISH)
 
 
-def _report_head(context: ResultContext) -> list[Dataset]:
+def _report_head(context: ResultContext) -> list[bytes]:
     return [
         language_item(),
         *observer_items(context),
@@ -131,15 +130,14 @@ def _report_head(context: ResultContext) -> list[Dataset]:
     ]
 
 
-def _segment_reference(seg: Dataset | None, number: int | None) -> Dataset | None:
+def _segment_reference(seg: Dataset | None, number: int | None) -> bytes | None:
     if seg is None or number is None:
         return None
-    reference = sop_reference(str(seg.SOPClassUID), str(seg.SOPInstanceUID))
-    reference.ReferencedSegmentNumber = number
-    return reference
+    segment = element("ReferencedSegmentNumber", number)
+    return sop_reference(str(seg.SOPClassUID), str(seg.SOPInstanceUID), segment)
 
 
-def _image_library(volume: CTVolume, slices: list[int]) -> Dataset:
+def _image_library(volume: CTVolume, slices: list[int]) -> bytes:
     """Only the slices the centres lie on: a whole series costs half a megabyte of report."""
     modality = code_item(HAS_ACQ_CONTEXT, codes.MODALITY, codes.COMPUTED_TOMOGRAPHY)
     images = [image_item(CONTAINS, None, slice_reference(volume.source, k)) for k in slices]
@@ -147,7 +145,7 @@ def _image_library(volume: CTVolume, slices: list[int]) -> Dataset:
     return container_item(CONTAINS, codes.IMAGE_LIBRARY, [group], "1600")
 
 
-def _qualitative(context: ResultContext) -> Dataset:
+def _qualitative(context: ResultContext) -> bytes:
     """Whole-study statements (TID 1500 rows 12 to 14)."""
     findings = context.findings
     lines = [wording.conclusion(findings), wording.RESEARCH_USE]
@@ -158,7 +156,7 @@ def _qualitative(context: ResultContext) -> Dataset:
     lines.append(wording.superseding(context.settings.predecessor))
     lines.append(f"Made by {wording.model_text(findings)}.")
     items = [text_item(CONTAINS, codes.COMMENT, wording.ascii_text(line)) for line in lines if line]
-    return with_children(container_item(CONTAINS, codes.QUALITATIVE_EVALUATIONS, []), items)
+    return container_item(CONTAINS, codes.QUALITATIVE_EVALUATIONS, items)
 
 
 def _supersede(ds: Dataset, context: ResultContext) -> None:
@@ -166,13 +164,10 @@ def _supersede(ds: Dataset, context: ResultContext) -> None:
     predecessor = context.settings.predecessor
     if predecessor is None:
         return
-    ds.PredecessorDocumentsSequence = evidence_sequence(
-        [
-            InstanceReference(
-                str(ds.StudyInstanceUID),
-                predecessor.SeriesInstanceUID,
-                predecessor.SOPClassUID,
-                predecessor.SOPInstanceUID,
-            )
-        ]
+    earlier = InstanceReference(
+        str(ds.StudyInstanceUID),
+        predecessor.SeriesInstanceUID,
+        predecessor.SOPClassUID,
+        predecessor.SOPInstanceUID,
     )
+    set_encoded(ds, "PredecessorDocumentsSequence", evidence([earlier]))

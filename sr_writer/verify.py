@@ -6,7 +6,7 @@ standard's formulas, not by the library that packed them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import pydicom
@@ -20,6 +20,7 @@ from sr_writer.files import WrittenObject
 from sr_writer.findings_schema import Findings
 from sr_writer.headers import read_header
 from sr_writer.secondary_capture import close_up_comment
+from sr_writer.stored_items import StoredItem, stored_items
 from sr_writer.verify_seg import verify_seg
 from sr_writer.verify_sr import verify_sr
 
@@ -142,10 +143,10 @@ def _verify_pdf(ds: Dataset) -> None:
 
 def _verify_references(kind: str, ds: Dataset, known: set[str]) -> None:
     """Every instance an object refers to exists; in SR and KO it is also listed as evidence."""
-    content = set(_referenced(ds.get("ContentSequence", [])))
-    evidence = set(_referenced(ds.get("CurrentRequestedProcedureEvidenceSequence", [])))
+    content = set(_referenced(stored_items(ds, "ContentSequence")))
+    evidence = set(_referenced(stored_items(ds, "CurrentRequestedProcedureEvidenceSequence")))
     # the source image of every frame of a SEG has been compared by `verify_seg`
-    sources = set(_referenced(ds.get("ReferencedSeriesSequence", [])))
+    sources = set(_referenced(stored_items(ds, "ReferencedSeriesSequence")))
     unknown = (content | evidence | sources) - known
     if unknown:
         raise VerificationFailed(kind, f"refers to {len(unknown)} instances that do not exist")
@@ -153,10 +154,9 @@ def _verify_references(kind: str, ds: Dataset, known: set[str]) -> None:
         raise VerificationFailed(kind, "refers to an instance that is not listed as evidence")
 
 
-def _referenced(items: list[Dataset]) -> Iterator[str]:
+def _referenced(items: Iterable[StoredItem]) -> Iterator[str]:
     for item in items:
         if "ReferencedSOPInstanceUID" in item:
             yield str(item.ReferencedSOPInstanceUID)
-        for element in item:
-            if element.VR == "SQ":
-                yield from _referenced(list(element.value))
+        for children in item.sequences():
+            yield from _referenced(children)

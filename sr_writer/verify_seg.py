@@ -15,7 +15,7 @@ from sr_writer import codes
 from sr_writer.errors import VerificationFailed
 from sr_writer.findings_schema import Findings
 from sr_writer.mask_statistics import LabelStatistics, mask_statistics
-from sr_writer.seg_frames import SegFrame, plane_axes_mm, seg_frames
+from sr_writer.seg_frames import PlaneAxes, SegFrame, plane_axes_mm, seg_frames
 
 CENTROID_TOLERANCE_VOXELS = 0.5
 """Of the smallest voxel edge: a shift of one slice or a mirrored mask is far outside."""
@@ -49,10 +49,12 @@ def verify_seg(
     tallies = {number: _Tally() for number in names}
     axes = plane_axes_mm(seg)
     for frame in seg_frames(seg):
-        if frame.segment not in tallies:
+        name = names.get(frame.segment)
+        if name is None:
             _fail(f"a frame belongs to segment {frame.segment}, which is not described")
         _add(tallies[frame.segment], frame, axes)
         _verify_source(frame, volume)
+        _verify_voxels(frame, name, volume, (labels, axes))
     for number, name in names.items():
         _verify_tally(tallies[number], name, volume, masks[label_of(name)])
     return names
@@ -95,16 +97,11 @@ def _verify_levels(seg: Dataset, findings: Findings, labels: set[int]) -> None:
             _fail(f"{item.SegmentLabel} carries code {written.CodeValue}, expected {code.value}")
 
 
-def _add(
-    tally: _Tally, frame: SegFrame, axes: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
-) -> None:
-    per_row = frame.mask.sum(axis=1, dtype=np.int64)
-    per_column = frame.mask.sum(axis=0, dtype=np.int64)
-    count = int(per_row.sum())
-    rows_sum = float(per_row @ np.arange(len(per_row)))
-    columns_sum = float(per_column @ np.arange(len(per_column)))
+def _add(tally: _Tally, frame: SegFrame, axes: PlaneAxes) -> None:
+    count = len(frame.rows)
     tally.voxels += count
-    tally.sum_mm += count * frame.position_lps_mm + rows_sum * axes[0] + columns_sum * axes[1]
+    down, along = int(frame.rows.sum()) * axes[0], int(frame.columns.sum()) * axes[1]
+    tally.sum_mm += count * frame.position_lps_mm + down + along
 
 
 def _verify_source(frame: SegFrame, volume: CTVolume) -> None:
@@ -115,6 +112,20 @@ def _verify_source(frame: SegFrame, volume: CTVolume) -> None:
     source = volume.source.frames[k]
     if (frame.source_uid, frame.source_frame) != (source.SOPInstanceUID, source.frame_number):
         _fail(f"a frame on slice {k} names another source image")
+
+
+def _verify_voxels(
+    frame: SegFrame, name: str, volume: CTVolume, grid: tuple[LabelArray, PlaneAxes]
+) -> None:
+    """Every voxel, placed by the SEG's own attributes, lies in a voxel of its label."""
+    labels, axes = grid
+    corner = volume.to_index_kji(frame.position_lps_mm)
+    down, along = (volume.to_index_kji(frame.position_lps_mm + axis) - corner for axis in axes)
+    index = corner[:, None] + np.outer(down, frame.rows) + np.outer(along, frame.columns)
+    k, j, i = kji = np.rint(index).astype(np.intp)
+    inside = (kji >= 0).all() and (kji < np.array(labels.shape)[:, None]).all()
+    if not inside or (labels[k, j, i] != label_of(name)).any():
+        _fail(f"a voxel of {name} lies outside its mask")
 
 
 def _verify_tally(tally: _Tally, name: str, volume: CTVolume, mask: LabelStatistics) -> None:

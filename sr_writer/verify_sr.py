@@ -12,7 +12,11 @@ from inference.volume import CTVolume
 from sr_writer import codes
 from sr_writer.errors import VerificationFailed
 from sr_writer.findings_schema import Findings, VertebraFindings
+from sr_writer.stored_items import StoredItem, stored_items
 from sr_writer.vertebra_group import centre_slice, measurements
+
+Item = StoredItem | Dataset
+"""A content item, as it lies in the file or as pydicom reads it."""
 
 _RELATIVE = 1e-9
 """Numeric Value is decimal text: only the last binary digit may differ."""
@@ -33,7 +37,10 @@ def verify_sr(
     VerificationFailed
         If a group, a value, a segment number or a centre differs.
     """
-    groups = list(measurement_groups(sr))
+    content = stored_items(sr, "ContentSequence")
+    if not content:
+        _fail("is incomplete: it has no content")
+    groups = list(measurement_groups(content))
     if len(groups) != len(findings.vertebrae):
         _fail(f"{len(groups)} measurement groups for {len(findings.vertebrae)} vertebrae")
     for group, vertebra in zip(groups, findings.flagged_first, strict=True):
@@ -44,22 +51,22 @@ def verify_sr(
         _verify_centre(group, vertebra, volume)
 
 
-def measurement_groups(sr: Dataset) -> Iterator[Dataset]:
-    """Measurement groups of a TID 1500 document in stored order."""
-    for container in _named(sr.ContentSequence, codes.IMAGING_MEASUREMENTS):
+def measurement_groups(content: Iterable[Item]) -> Iterator[Item]:
+    """Measurement groups in stored order of the content of a TID 1500 document."""
+    for container in _named(content, codes.IMAGING_MEASUREMENTS):
         yield from _named(container.ContentSequence, codes.MEASUREMENT_GROUP)
 
 
-def _named(items: Iterable[Dataset], code: codes.Code) -> list[Dataset]:
+def _named(items: Iterable[Item], code: codes.Code) -> list[Item]:
     return [item for item in items if _name(item) == (code.value, code.scheme)]
 
 
-def _name(item: Dataset) -> tuple[str, str]:
+def _name(item: Item) -> tuple[str, str]:
     names = item.get("ConceptNameCodeSequence")
     return (names[0].CodeValue, names[0].CodingSchemeDesignator) if names else ("", "")
 
 
-def _verify_level(group: Dataset, vertebra: VertebraFindings) -> None:
+def _verify_level(group: Item, vertebra: VertebraFindings) -> None:
     tracking = _named(group.ContentSequence, codes.TRACKING_IDENTIFIER)
     found = str(tracking[0].TextValue) if tracking else "no name"
     if found != vertebra.label:
@@ -71,7 +78,7 @@ def _verify_level(group: Dataset, vertebra: VertebraFindings) -> None:
                 _fail(f"{vertebra.label} carries another vertebra's code")
 
 
-def _verify_numbers(group: Dataset, vertebra: VertebraFindings) -> None:
+def _verify_numbers(group: Item, vertebra: VertebraFindings) -> None:
     written = [item for item in group.ContentSequence if item.ValueType == "NUM"]
     expected = [m for m in measurements(vertebra) if m[1] is not None]
     if len(written) != len(expected):
@@ -86,7 +93,7 @@ def _verify_numbers(group: Dataset, vertebra: VertebraFindings) -> None:
             _fail(f"{vertebra.label}: {concept.meaning} is {number}, the findings say {value}")
 
 
-def _verify_fracture(group: Dataset, vertebra: VertebraFindings) -> None:
+def _verify_fracture(group: Item, vertebra: VertebraFindings) -> None:
     written = _named(group.ContentSequence, codes.COMPRESSION_FRACTURE)
     values = [item.ConceptCodeSequence[0].CodeValue for item in written]
     expected = {True: [codes.PRESENT.value], False: [codes.ABSENT.value], None: []}
@@ -95,7 +102,7 @@ def _verify_fracture(group: Dataset, vertebra: VertebraFindings) -> None:
 
 
 def _verify_segment(
-    group: Dataset, vertebra: VertebraFindings, segments: dict[int, str] | None
+    group: Item, vertebra: VertebraFindings, segments: dict[int, str] | None
 ) -> None:
     references = _named(group.ContentSequence, codes.REFERENCED_SEGMENT)
     if segments is None:
@@ -107,7 +114,7 @@ def _verify_segment(
         _fail(f"{vertebra.label} references segment {number}, which is {segments.get(number)}")
 
 
-def _verify_centre(group: Dataset, vertebra: VertebraFindings, volume: CTVolume) -> None:
+def _verify_centre(group: Item, vertebra: VertebraFindings, volume: CTVolume) -> None:
     points = _named(group.ContentSequence, codes.CENTER)
     if len(points) != 1:
         _fail(f"{vertebra.label} has {len(points)} centre points")
@@ -128,7 +135,7 @@ def _inside(vertebra: VertebraFindings, volume: CTVolume) -> bool:
     return bool(((index >= -0.5) & (index <= np.array(volume.shape_kji) - 0.5)).all())
 
 
-def _slice_of(reference: Dataset, volume: CTVolume) -> int | None:
+def _slice_of(reference: Item, volume: CTVolume) -> int | None:
     wanted = (
         str(reference.ReferencedSOPInstanceUID),
         reference.get("ReferencedFrameNumber"),

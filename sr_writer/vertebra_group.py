@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pydicom.dataset import Dataset
-
 from inference.volume import CTVolume
 from sr_writer import codes, wording
 from sr_writer.codes import Code
@@ -36,9 +34,9 @@ Measurement = tuple[Code, float | int | None, Code, Code | None]
 def vertebra_group(
     vertebra: VertebraFindings,
     volume: CTVolume,
-    segment: Dataset | None,
+    segment: bytes | None,
     context: ResultContext,
-) -> Dataset:
+) -> bytes:
     """Return the group of one vertebra.
 
     Parameters
@@ -97,7 +95,7 @@ def centre_point(vertebra: VertebraFindings, volume: CTVolume) -> tuple[float, f
     return column, row
 
 
-def _algorithm(context: ResultContext) -> Iterator[Dataset]:
+def _algorithm(context: ResultContext) -> Iterator[bytes]:
     findings = context.findings
     model = findings.model
     name = model.name if model else findings.software_name
@@ -109,9 +107,7 @@ def _algorithm(context: ResultContext) -> Iterator[Dataset]:
         yield text_item(HAS_CONCEPT_MOD, codes.ALGORITHM_PARAMETERS, digest)
 
 
-def _region(
-    vertebra: VertebraFindings, volume: CTVolume, segment: Dataset | None
-) -> Iterator[Dataset]:
+def _region(vertebra: VertebraFindings, volume: CTVolume, segment: bytes | None) -> Iterator[bytes]:
     if segment is not None:
         yield image_item(CONTAINS, codes.REFERENCED_SEGMENT, segment)
         yield uid_item(CONTAINS, codes.SOURCE_SERIES, volume.source.SeriesInstanceUID or "")
@@ -119,13 +115,13 @@ def _region(
     yield point_item(codes.CENTER, centre_point(vertebra, volume), image)
 
 
-def _number(measurement: Measurement) -> Dataset:
+def _number(measurement: Measurement) -> bytes:
     concept, value, unit, derivation = measurement
     modifiers = [code_item(HAS_CONCEPT_MOD, codes.DERIVATION, derivation)] if derivation else []
     return number_item(concept, value if value is not None else 0, unit, modifiers)
 
 
-def _evaluations(vertebra: VertebraFindings) -> Iterator[Dataset]:
+def _evaluations(vertebra: VertebraFindings) -> Iterator[bytes]:
     if vertebra.fractured is not None:
         presence = codes.PRESENT if vertebra.fractured else codes.ABSENT
         yield code_item(CONTAINS, codes.COMPRESSION_FRACTURE, presence)

@@ -35,7 +35,8 @@ from sr_writer.provenance import (
 )
 from sr_writer.references import slice_instance
 from sr_writer.secondary_capture import build_close_up, build_secondary_capture
-from sr_writer.seg import build_seg, seg_kind, segments_of
+from sr_writer.seg import build_seg, seg_kind
+from sr_writer.segments import segments_of
 from sr_writer.settings import WriterSettings
 from sr_writer.sr import build_sr
 from sr_writer.vertebra_group import centre_slice

@@ -37,6 +37,8 @@ def test_single_frame_series_in_any_orientation_and_file_order(
     uids = [frame.SOPInstanceUID for frame in volume.source.frames]
     assert uids == [ds.SOPInstanceUID for ds in truth.datasets]
     assert all(frame.frame_number is None for frame in volume.source.frames)
+    stated = [frame.ImagePositionPatient for frame in volume.source.frames]
+    assert stated == [tuple(ds.ImagePositionPatient) for ds in truth.datasets]
 
 
 @pytest.mark.parametrize("orientation", SINGLE)
@@ -52,6 +54,8 @@ def test_multi_frame_object_in_any_frame_order(ct_series, tmp_path, orientation)
     assert [frame.frame_number for frame in volume.source.frames] == [
         list(order).index(k) + 1 for k in range(10)
     ]
+    stated = [frame.ImagePositionPatient for frame in volume.source.frames]
+    np.testing.assert_allclose(stated, [volume.to_lps_mm((k, 0, 0)) for k in range(10)], atol=1e-3)
     assert volume.source.SOPClassUID == "1.2.840.10008.5.1.4.1.1.2.1"
 
 

@@ -114,6 +114,10 @@ def _geometry(affine, k):
     )
 
 
+def _stated(position):
+    return tuple(float(value) for value in position)
+
+
 def _pixels(ds, hu):
     ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"
     ds.BitsAllocated = ds.BitsStored = 16
@@ -136,7 +140,7 @@ def write_series(folder: Path, hu, affine, change: Callable[[Dataset], None]) ->
         change(ds)
         path = folder / f"{k:03d}.dcm"
         pydicom.dcmwrite(path, ds, enforce_file_format=True)
-        frames.append(SourceFrame(path, ds.SOPInstanceUID))
+        frames.append(SourceFrame(path, ds.SOPInstanceUID, None, _stated(position)))
     return SourceSeries(
         f"{ROOT}.1", f"{ROOT}.1.2", CT, ds.get("FrameOfReferenceUID"), tuple(frames)
     )
@@ -165,7 +169,10 @@ def write_enhanced(folder: Path, hu, affine, order) -> SourceSeries:
     path = folder / "enhanced.dcm"
     pydicom.dcmwrite(path, ds, enforce_file_format=True)
     number = {k: n + 1 for n, k in enumerate(order)}
-    frames = tuple(SourceFrame(path, f"{ROOT}.1.2.1", number[k]) for k in range(len(hu)))
+    frames = tuple(
+        SourceFrame(path, f"{ROOT}.1.2.1", number[k], _stated(_geometry(affine, k)[1]))
+        for k in range(len(hu))
+    )
     return SourceSeries(f"{ROOT}.1", f"{ROOT}.1.2", ENHANCED_CT, f"{ROOT}.1.9", frames)
 
 

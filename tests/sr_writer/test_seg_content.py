@@ -12,10 +12,15 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-import sr_writer.seg
 from inference.anatomy import SACRUM_LABEL, VertebraLevel
 from sr_writer import VerificationFailed, verify_outputs, write_outputs
+from sr_writer.files import save_object
+from sr_writer.headers import SourceHeaders
+from sr_writer.instance import ResultContext
+from sr_writer.provenance import SEG, ResultUIDs
 from sr_writer.seg_frames import plane_axes_mm, seg_frames
+from sr_writer.seg_labelmap import library_seg, source_planes
+from sr_writer.segments import segments_of
 
 GEOMETRIES = {
     "axial": {},
@@ -33,6 +38,10 @@ def written_seg(make, settings, tmp_path, geometry):
     (item,) = write_outputs(case.findings, case.volume, case.segmentation, tmp_path / "out", chosen)
     verify_outputs((item,), case.findings, case.volume, case.segmentation)
     return case, pydicom.dcmread(item.path)
+
+
+def patient_points(frame, down, along):
+    return frame.position_lps_mm + frame.rows[:, None] * down + frame.columns[:, None] * along
 
 
 @pytest.fixture
@@ -60,44 +69,36 @@ def test_each_segment_covers_the_same_patient_points(name, make_geometry, settin
     down, along = plane_axes_mm(seg)
     rebuilt = np.zeros(case.volume.shape_kji, np.uint8)
     for frame in seg_frames(seg):
-        rows, columns = np.nonzero(frame.mask)
-        points = frame.position_lps_mm + rows[:, None] * down + columns[:, None] * along
+        points = patient_points(frame, down, along)
         index = np.rint(case.volume.to_index_kji(points)).astype(int)
         rebuilt[tuple(index.T)] = int(VertebraLevel.from_name(labels[frame.segment]))
     np.testing.assert_array_equal(rebuilt, case.segmentation.labels)
 
 
 @pytest.mark.parametrize("name", [*GEOMETRIES, "odd size"])
-def test_frames_are_those_that_highdicom_would_write(
-    name, make_geometry, make_case, settings, tmp_path, monkeypatch
+def test_what_is_written_is_what_highdicom_would_write(
+    name, make_geometry, make_case, settings, tmp_path
 ):
-    """Per-frame groups and bits are encoded here; the library's own are the same data set."""
+    """Attributes, per-frame groups and bits are encoded here; the library's are the same."""
     make, geometry = make_geometry, GEOMETRIES.get(name)
     if geometry is None:
         make, geometry = make_case, {"shape": (9, 27, 31)}
     case, ours = written_seg(make, settings, tmp_path, geometry)
-    library = sr_writer.seg._library_seg
-    monkeypatch.setattr(sr_writer.seg, "_outline", lambda numbered, *_: numbered)
-    monkeypatch.setattr(sr_writer.seg, "set_frames", lambda *_: None)
-    monkeypatch.setattr(sr_writer.seg, "set_references", lambda *_: None)
-    everything = []
-    frames_of = sr_writer.seg._frames
-
-    def remembered(*arguments):
-        everything[:] = frames_of(*arguments)
-        return tuple(everything)
-
-    monkeypatch.setattr(sr_writer.seg, "_frames", remembered)
-    monkeypatch.setattr(
-        sr_writer.seg,
-        "_library_seg",
-        lambda numbered, _, *rest: library(numbered, everything[1], *rest),
+    uids = ResultUIDs(case.findings, settings)
+    headers = SourceHeaders(case.volume, uids)
+    context = ResultContext(case.findings, settings, uids, headers.common, settings.created_at)
+    labels = case.segmentation.labels
+    library = library_seg(
+        SEG, source_planes(labels, case.volume, headers), segments_of(labels, context), context
     )
-    chosen = replace(settings, outputs=("seg",))
-    folder = tmp_path / "library"
-    (item,) = write_outputs(case.findings, case.volume, case.segmentation, folder, chosen)
-    theirs = pydicom.dcmread(item.path)
+    save_object(replace(SEG, file="library.dcm"), library, tmp_path)
+    theirs = pydicom.dcmread(tmp_path / "library.dcm")
     assert list(theirs.keys()) == list(ours.keys())
+    spacing, measured = (
+        seg.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0] for seg in (theirs, ours)
+    )
+    assert spacing.SpacingBetweenSlices == pytest.approx(measured.SpacingBetweenSlices, abs=1e-6)
+    spacing.SpacingBetweenSlices = measured.SpacingBetweenSlices
     differing = [str(a)[:300] + str(b)[:300] for a, b in zip(theirs, ours, strict=True) if a != b]
     assert differing == []
 
@@ -121,9 +122,7 @@ def test_left_stays_left_and_up_stays_up(make_geometry, settings, tmp_path):
     down, along = plane_axes_mm(seg)
     points = {}
     for frame in seg_frames(seg):
-        rows, columns = np.nonzero(frame.mask)
-        where = frame.position_lps_mm + rows[:, None] * down + columns[:, None] * along
-        points.setdefault(frame.segment, []).append(where)
+        points.setdefault(frame.segment, []).append(patient_points(frame, down, along))
     t12, l1, l2 = (np.concatenate(points[number]) for number in (1, 2, 3))
     assert t12[:, 2].mean() > l1[:, 2].mean() > l2[:, 2].mean()
     middle = np.median(l1[:, 0])
@@ -138,7 +137,7 @@ def test_form_that_viewers_accept(make_geometry, settings, tmp_path):
     assert [s.SegmentLabel for s in seg.SegmentSequence] == ["T12", "L1", "L2"]
     assert all(s.TrackingID and s.TrackingUID for s in seg.SegmentSequence)
     assert seg.ReferencedSeriesSequence[0].SeriesInstanceUID == case.volume.source.SeriesInstanceUID
-    assert all(frame.mask.any() for frame in seg_frames(seg))
+    assert all(len(frame.rows) for frame in seg_frames(seg))
     assert (seg.SeriesDate, seg.SeriesTime, seg.BodyPartExamined) == ("20261121", "093015", "SPINE")
 
 

@@ -34,7 +34,9 @@ def names(group, value_type):
 
 
 def group_of(level, sr):
-    (group,) = [g for g in measurement_groups(sr) if level in texts(g.ContentSequence)]
+    (group,) = [
+        g for g in measurement_groups(sr.ContentSequence) if level in texts(g.ContentSequence)
+    ]
     return group
 
 
@@ -55,7 +57,7 @@ def texts(items):
 
 def test_numbers_people_read_come_first_and_texture_last(report):
     _, objects = report()
-    found = names(next(measurement_groups(objects["sr"])), "NUM")
+    found = names(next(measurement_groups(objects["sr"].ContentSequence)), "NUM")
     assert found[:6] == [
         "Vertebral body height loss", "Genant grade", "Anterior height of vertebral body",
         "Middle height of vertebral body", "Posterior height of vertebral body",
@@ -81,7 +83,8 @@ def test_highdicom_reads_groups_segments_and_values(report):
 def test_groups_and_segments_share_tracking_uids(report):
     _, objects = report()
     in_seg = [s.TrackingUID for s in objects["seg"].SegmentSequence]
-    in_sr = [i.UID for g in measurement_groups(objects["sr"]) for i in g.ContentSequence
+    groups = measurement_groups(objects["sr"].ContentSequence)
+    in_sr = [i.UID for g in groups for i in g.ContentSequence
              if i.ValueType == "UIDREF" and i.RelationshipType == "HAS OBS CONTEXT"]  # fmt: skip
     assert sorted(in_sr) == sorted(in_seg)
 
@@ -138,7 +141,7 @@ def test_a_cut_vertebra_is_said_to_be_cut_once(report):
 def test_a_grade_of_zero_cannot_be_read_as_one(report):
     """OHIF prints a zero as nothing: the unit has to say what is missing."""
     _, objects = report()
-    for group in measurement_groups(objects["sr"]):
+    for group in measurement_groups(objects["sr"].ContentSequence):
         grade = group.ContentSequence[names_at(group, "Genant grade")].MeasuredValueSequence[0]
         assert grade.MeasurementUnitsCodeSequence[0].CodeValue == "{grade}"
 

@@ -104,7 +104,7 @@ def test_rejects_a_fracture_that_went_missing(written_case):
     case, written = written_case
 
     def call_it_absent(sr):
-        group = next(measurement_groups(sr))
+        group = next(measurement_groups(sr.ContentSequence))
         (presence,) = [
             item for item in group.ContentSequence
             if item.ConceptNameCodeSequence[0].CodeValue == codes.COMPRESSION_FRACTURE.value
