@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,28 +11,17 @@ import torch
 
 from inference.training.bundle import first_part
 from inference.training.checkpoint import export_safetensors, initial_weights
+from inference.training.command import run_command
 from inference.training.config import read_config
-from inference.training.errors import TrainingError
 from inference.training.evaluation import labelled_case
 from inference.training.sources import PHANTOM, held_out_mix, source_mix
 from inference.training.train import Examination, Run
 from inference.training.trainer import Trainer
 
-_log = logging.getLogger("inference.training")
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train, or resume training; returns the process's exit code."""
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr
-    )
-    options = _parser().parse_args(arguments)
-    try:
-        _train(options)
-    except TrainingError as error:
-        _log.error("%s", error)
-        return 2
-    return 0
+    return run_command(_train, _parser(), arguments)
 
 
 def _parser() -> argparse.ArgumentParser:

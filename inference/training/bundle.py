@@ -12,7 +12,7 @@ from pathlib import Path
 from inference.networks import SpineUNet
 from inference.refiner import refiner_network
 from inference.training.checkpoint import State, export_safetensors, initial_weights, load_into
-from inference.training.errors import TrainingError
+from inference.training.command import run_command
 from inference.weights import REFINER_PREFIX
 
 _log = logging.getLogger("inference.training")
@@ -20,20 +20,21 @@ _log = logging.getLogger("inference.training")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the file and log its digest; returns the process's exit code."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    return run_command(_write, _parser(), arguments)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m inference.training.bundle")
     parser.add_argument("--first", type=Path, required=True, help="weights of the first network")
     parser.add_argument("--refiner", type=Path, required=True, help="weights of the second one")
     parser.add_argument("--out", type=Path, required=True, help="safetensors file to write")
-    options = parser.parse_args(arguments)
-    try:
-        tensors = bundled(first_part(initial_weights(options.first)), own_part(options.refiner))
-    except TrainingError as error:
-        _log.error("%s", error)
-        return 2
+    return parser
+
+
+def _write(options: argparse.Namespace) -> None:
+    tensors = bundled(first_part(initial_weights(options.first)), own_part(options.refiner))
     export_safetensors(tensors, options.out, {"networks": "first, refiner"})
     _log.info("%s", hashlib.sha256(options.out.read_bytes()).hexdigest())
-    return 0
 
 
 def first_part(tensors: State) -> State:

@@ -20,7 +20,8 @@ import torch
 from inference.networks import SpineUNet
 from inference.training.bundle import first_part
 from inference.training.checkpoint import export_safetensors, initial_weights, load_into
-from inference.training.errors import MissingTrainingData, TrainingError
+from inference.training.command import run_command
+from inference.training.errors import MissingTrainingData
 from inference.training.fine_config import FineConfig, read_fine_config
 from inference.training.fine_samples import random_sample
 from inference.training.fine_scenes import FineScene, make_scene
@@ -35,16 +36,7 @@ _HELD_OUT_SHIFT = 1_000_000
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train, resume training, or make scenes; returns the process's exit code."""
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr
-    )
-    options = _parser().parse_args(arguments)
-    try:
-        _run(options)
-    except TrainingError as error:
-        _log.error("%s", error)
-        return 2
-    return 0
+    return run_command(_run, _parser(), arguments)
 
 
 def _parser() -> argparse.ArgumentParser:

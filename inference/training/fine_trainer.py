@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,12 +12,12 @@ from torch.nn import functional
 
 from inference.networks import SpineUNet
 from inference.refiner import Part, refiner_network
-from inference.training.checkpoint import Checkpoint, State, load_into
+from inference.training.checkpoint import Checkpoint, State
 from inference.training.evaluation import dice
 from inference.training.fine_config import FineConfig
 from inference.training.fine_samples import FineSample, random_sample
 from inference.training.fine_scenes import FineScene
-from inference.training.trainer import averaged_towards, learning_rate
+from inference.training.optimisation import Optimisation
 
 _SMOOTHING = 50.0
 _STATE = "state.pt"
@@ -32,57 +30,34 @@ class FineTrainer:
     def __init__(self, config: FineConfig, initial: State | None = None) -> None:
         torch.manual_seed(config.seed)
         self.config = config
-        self.network: SpineUNet = refiner_network()
-        if initial is not None:
-            load_into(self.network, initial)
-        self.network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload] # torch's hints lack it
-        self.averaged = copy.deepcopy(self.network).eval().requires_grad_(requires_grad=False)
-        self.optimizer = torch.optim.AdamW(
-            self.network.parameters(),
-            lr=config.schedule.learning_rate,
-            weight_decay=config.schedule.weight_decay,
-            betas=(0.9, 0.98),
-        )
-        self.step = 0
+        self._optimisation = Optimisation(refiner_network(), config.schedule, initial)
+
+    @property
+    def step(self) -> int:
+        """Steps taken so far."""
+        return self._optimisation.step
+
+    @property
+    def averaged(self) -> SpineUNet:
+        """The network with weights averaged over the last steps: what is judged and released."""
+        return self._optimisation.averaged
 
     def train_step(self, sample: FineSample) -> float:
         """Take one step on one sample; returns the loss."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.config.schedule, self.step)
         image = sample.image[None].contiguous(memory_format=torch.channels_last_3d)
-        loss = fine_loss(self.network(image), sample.parts[None])
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call] # untyped in torch
-        torch.nn.utils.clip_grad_norm_(
-            self.network.parameters(), self.config.schedule.gradient_limit
-        )
-        self.optimizer.step()
-        self.step += 1
-        decay = min(self.config.schedule.ema_decay, (1 + self.step) / (10 + self.step))
-        averaged_towards(self.averaged, self.network, decay)
+        loss = fine_loss(self._optimisation.network(image), sample.parts[None])
+        self._optimisation.descend(loss)
         return float(loss.detach())
 
     def save(self, folder: Path) -> None:
         """Write the state of the run."""
-        Checkpoint(
-            step=self.step,
-            seconds=0.0,
-            best_score=0.0,
-            network=self.network.state_dict(),
-            averaged=self.averaged.state_dict(),
-            optimizer=self.optimizer.state_dict(),
-            config=dataclasses.asdict(self.config),
-        ).save(folder / _STATE)
+        checkpoint = self._optimisation.checkpoint(self.config, seconds=0.0, best_score=0.0)
+        checkpoint.save(folder / _STATE)
 
     def resume(self, folder: Path) -> None:
         """Go on from the state in a run folder, if there is one."""
-        if not (folder / _STATE).is_file():
-            return
-        checkpoint = Checkpoint.load(folder / _STATE)
-        load_into(self.network, checkpoint.network)
-        load_into(self.averaged, checkpoint.averaged)
-        self.optimizer.load_state_dict(checkpoint.optimizer)
-        self.step = checkpoint.step
+        if (folder / _STATE).is_file():
+            self._optimisation.resume(Checkpoint.load(folder / _STATE))
 
 
 def fine_loss(logits: Tensor, parts: Tensor) -> Tensor:

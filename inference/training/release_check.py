@@ -20,7 +20,7 @@ from inference.anatomy import SACRUM_LABEL, VertebraLevel
 from inference.errors import NotAnalysable
 from inference.report import Segmentation
 from inference.segmenter import Segmenter, TorchSegmenter
-from inference.training.errors import TrainingError
+from inference.training.command import run_command
 from inference.training.evaluation import LabelledCT, dice, labelled_case
 from inference.volume import LabelArray
 from inference.weights import RELEASED, own_weights
@@ -92,24 +92,25 @@ def check(segmenter: Segmenter, case: LabelledCT) -> dict[str, float]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Log one report per case; returns the process's exit code."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    return run_command(_report, _parser(), arguments)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m inference.training.release_check", description=__doc__
     )
     parser.add_argument("--weights", type=Path, help="safetensors; the released ones if absent")
     parser.add_argument("--data", type=Path, help="folder with labels/ and ct/")
     parser.add_argument("cases", nargs="+", help="names of cases")
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def _report(options: argparse.Namespace) -> None:
     torch.set_num_threads(1)
-    try:
-        cases = [labelled_case(name, options.data) for name in options.cases]
-    except TrainingError as error:
-        _log.error("%s", error)
-        return 2
+    cases = [labelled_case(name, options.data) for name in options.cases]
     segmenter = _segmenter(options.weights)
     for case in cases:
         _log.info("%s %s", case.name, check(segmenter, case))
-    return 0
 
 
 def _segmenter(weights: Path | None) -> TorchSegmenter:

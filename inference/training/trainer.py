@@ -1,19 +1,17 @@
-"""The optimiser's side of a run: one step at a time, with averaged weights and exact resume."""
+"""One run of the first network, a step at a time."""
 
 from __future__ import annotations
 
-import copy
-import dataclasses
-import math
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from inference.networks import SpineUNet
-from inference.training.checkpoint import Checkpoint, State, load_into
-from inference.training.config import Schedule, TrainingConfig
+from inference.training.checkpoint import Checkpoint, State
+from inference.training.config import TrainingConfig
 from inference.training.losses import LossTerms, Targets, loss_terms
+from inference.training.optimisation import Optimisation
 
 
 class Trainer:
@@ -30,74 +28,35 @@ class Trainer:
     def __init__(self, config: TrainingConfig, initial: State | None = None) -> None:
         torch.manual_seed(config.seed)
         self.config = config
-        self.network = SpineUNet(widths=config.widths)
-        if initial is not None:
-            load_into(self.network, initial)
-        self.network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload] # torch's hints lack it
-        self.averaged = copy.deepcopy(self.network).eval().requires_grad_(requires_grad=False)
-        self.optimizer = torch.optim.AdamW(
-            self.network.parameters(),
-            lr=config.schedule.learning_rate,
-            weight_decay=config.schedule.weight_decay,
-            betas=(0.9, 0.98),
-        )
-        self.step = 0
+        self._optimisation = Optimisation(SpineUNet(widths=config.widths), config.schedule, initial)
+
+    @property
+    def step(self) -> int:
+        """Steps taken so far."""
+        return self._optimisation.step
+
+    @property
+    def network(self) -> SpineUNet:
+        """The network as the last step left it."""
+        return self._optimisation.network
+
+    @property
+    def averaged(self) -> SpineUNet:
+        """The network with weights averaged over the last steps: what is judged and released."""
+        return self._optimisation.averaged
 
     def train_step(self, batch: Sequence[Tensor]) -> LossTerms:
         """Take one step on a batch of `Patch.tensors` with a batch axis."""
         image, classes, offsets, level, vertebra = batch
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.config.schedule, self.step)
         output = self.network(image.contiguous(memory_format=torch.channels_last_3d))
         terms = loss_terms(output, Targets(classes, offsets, level, vertebra), self.config.loss)
-        self.optimizer.zero_grad(set_to_none=True)
-        terms.total.backward()  # type: ignore[no-untyped-call] # untyped in torch
-        torch.nn.utils.clip_grad_norm_(
-            self.network.parameters(), self.config.schedule.gradient_limit
-        )
-        self.optimizer.step()
-        self.step += 1
-        self._average()
+        self._optimisation.descend(terms.total)
         return terms
-
-    def _average(self) -> None:
-        decay = min(self.config.schedule.ema_decay, (1 + self.step) / (10 + self.step))
-        averaged_towards(self.averaged, self.network, decay)
 
     def checkpoint(self, seconds: float, best_score: float) -> Checkpoint:
         """State of the run after `step` steps."""
-        return Checkpoint(
-            step=self.step,
-            seconds=seconds,
-            best_score=best_score,
-            network=self.network.state_dict(),
-            averaged=self.averaged.state_dict(),
-            optimizer=self.optimizer.state_dict(),
-            config=dataclasses.asdict(self.config),
-        )
+        return self._optimisation.checkpoint(self.config, seconds, best_score)
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint; the configuration may have a longer schedule."""
-        load_into(self.network, checkpoint.network)
-        load_into(self.averaged, checkpoint.averaged)
-        self.optimizer.load_state_dict(checkpoint.optimizer)
-        self.step = checkpoint.step
-
-
-def averaged_towards(averaged: nn.Module, network: nn.Module, decay: float) -> None:
-    """Move averaged weights towards the current ones, in place."""
-    with torch.no_grad():
-        for mean, current in zip(averaged.parameters(), network.parameters(), strict=True):
-            mean.lerp_(current, 1 - decay)
-
-
-def learning_rate(schedule: Schedule, step: int) -> float:
-    """Linear warm-up, then half a cosine down to `final_fraction`."""
-    warm = min(1.0, (step + 1) / max(1, schedule.warmup_steps))
-    done = min(1.0, step / max(1, schedule.steps))
-    wave = 0.5 * (1 + math.cos(math.pi * done))
-    return (
-        schedule.learning_rate
-        * warm
-        * (schedule.final_fraction + (1 - schedule.final_fraction) * wave)
-    )
+        self._optimisation.resume(checkpoint)

@@ -10,11 +10,18 @@ import pytest
 import torch
 
 from inference import NotAnalysable, UnreadableInput, analyse_volume
+from inference.anatomy import VertebraLevel as V
+from inference.fusion import CoarseParts
 from inference.instances import Instance, InstanceMap
+from inference.phantom.layout import field_of_view, phantom_anatomy
+from inference.phantom.render import render
+from inference.phantom.spec import PhantomSpec
 from inference.preprocess import prepare
-from inference.segmenter import TorchSegmenter, require_spine
+from inference.segmenter import TorchSegmenter, assemble, require_spine
+from inference.sliding import predict
 from inference.supplied_mask import segmentation_from_labels
 from inference.volume import CTVolume
+from inference.weights import RELEASED, load_networks
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 CROP = DATA / "ct" / "tptbox_L3.nii.gz"
@@ -81,13 +88,42 @@ def test_every_axis_order_reaches_the_network_alike(crop):
         assert np.array_equal(prepared.hu, reference.hu)
 
 
-@needs_crop
-@pytest.mark.parametrize("order", [ORDERS[5], ORDERS[26], ORDERS[43]])
-def test_masks_come_back_in_the_axis_order_of_the_source(segmenter, segmentation, crop, order):
-    turned = segmenter.segment(reordered(crop, order))
+def same_answer(turned, segmentation, order):
     assert turned.vertebrae == segmentation.vertebrae
     assert np.array_equal(turned.labels, same_order(segmentation.labels, order))
     assert np.array_equal(turned.bodies, same_order(segmentation.bodies, order))
+
+
+@needs_crop
+@pytest.mark.parametrize("order", [ORDERS[5], ORDERS[26], ORDERS[43]])
+def test_masks_come_back_in_the_axis_order_of_the_source(segmenter, segmentation, crop, order):
+    same_answer(segmenter.segment(reordered(crop, order)), segmentation, order)
+
+
+@needs_crop
+@pytest.mark.slow
+@pytest.mark.parametrize("order", ORDERS)
+def test_masks_come_back_in_each_of_the_48_axis_orders(segmenter, segmentation, crop, order):
+    same_answer(segmenter.segment(reordered(crop, order)), segmentation, order)
+
+
+def test_one_answer_of_the_network_becomes_the_same_masks_in_all_48_axis_orders(segmenter):
+    """The input is alike in all of them; here the way back is, the first network's masks in it."""
+    spec = PhantomSpec(
+        levels=(V.L2, V.L3), spacing_xyz_mm=(1.6, 1.5, 2.5), field_of_view_mm=150.0, noise_hu=5.0
+    )
+    anatomy = phantom_anatomy(spec)
+    affine, shape = field_of_view(spec, anatomy)
+    volume = CTVolume(render(spec, anatomy, affine, shape).hu, affine)
+    prepared = prepare(volume)
+    prediction = predict(load_networks(RELEASED).first, prepared.hu, torch.device("cpu"))
+    parts = CoarseParts(prediction)
+    reference = assemble(prepared, prediction, segmenter.identity, parts)
+    assert {V.L2, V.L3} <= {row.level for row in reference.vertebrae}
+    for order in ORDERS:
+        turned = prepare(reordered(volume, order))
+        assert np.array_equal(turned.hu, prepared.hu)
+        same_answer(assemble(turned, prediction, segmenter.identity, parts), reference, order)
 
 
 @pytest.mark.parametrize("hu", [-1024, 0, 40, 3071])

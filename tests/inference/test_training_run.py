@@ -34,10 +34,11 @@ from inference.training.evaluation import agreement, combined_score, labelled_ca
 from inference.training.fine_config import read_fine_config
 from inference.training.label_maps import source_from_levels
 from inference.training.losses import Targets, loss_terms
+from inference.training.optimisation import learning_rate
 from inference.training.patches import PatchDataset, SourceMix
 from inference.training.sources import source_mix
 from inference.training.train import BEST, METRICS, STATE, Examination, Run
-from inference.training.trainer import Trainer, learning_rate
+from inference.training.trainer import Trainer
 from inference.weights import RELEASED, load_networks, own_weights
 
 SHAPE = (16, 16, 32)
