@@ -48,7 +48,8 @@ def _draw_section(page: Page, place: Box, section: Section) -> None:
     axes.imshow(section.hu, cmap="gray", vmin=low, vmax=high, interpolation="bilinear")
     lines = contour_generator(z=section.distance_mm, line_type=LineType.Separate).lines(0.0)
     outline = [np.asarray(line, dtype=np.float64) for line in lines]
-    axes.add_collection(LineCollection(outline, colors=palette.FLAGGED, linewidths=1.6))
+    collection = LineCollection(outline, colors=palette.FLAGGED, linewidths=1.6)
+    axes.add_collection(collection, autolim=False)
     rows, columns = section.hu.shape
     axes.set_xlim(-0.5, columns - 0.5)
     axes.set_ylim(rows - 0.5, -0.5)

@@ -37,8 +37,8 @@ _SIDE_RANGE_MM = (45.0, 120.0)
 _USUAL_DEPTH_MM = 30.0
 _SLAB_MM = (-0.7, 0.7)
 _AIR_HU = -1024.0
-_REACH_MM = 90.0
-"""No part of a vertebra is further from the centre of its body."""
+_BODY_REACH_MM, _VERTEBRA_REACH_MM = 45.0, 90.0
+"""No part of a body, or of its vertebra, is further from the centre of the body."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def close_up(
     vertebra: VertebraFindings, findings: Findings, volume: CTVolume, segmentation: Segmentation
 ) -> CloseUp | None:
     """Cut one body out of a volume; None where the mask holds no body of that level."""
-    box = _box(segmentation.bodies, vertebra, volume)
+    box = _box(segmentation.bodies, vertebra, volume, _BODY_REACH_MM)
     if box is None:
         return None
     surface = BodySurface.of(volume, segmentation.bodies, int(vertebra.level), box)
@@ -105,9 +105,11 @@ def close_up(
     )
 
 
-def _box(mask: LabelArray, vertebra: VertebraFindings, volume: CTVolume) -> Box | None:
+def _box(
+    mask: LabelArray, vertebra: VertebraFindings, volume: CTVolume, reach_mm: float
+) -> Box | None:
     """Where one level lies in a mask, looked for around its centre."""
-    reach = np.ceil(_REACH_MM / np.array(volume.spacing_kji_mm)).astype(int)
+    reach = np.ceil(reach_mm / np.array(volume.spacing_kji_mm)).astype(int)
     centre = np.rint(volume.to_index_kji(vertebra.centroid_lps_mm)).astype(int)
     start = np.clip(centre - reach, 0, mask.shape)
     near = mask[tuple(slice(a, b) for a, b in zip(start, centre + reach + 1, strict=True))]
@@ -134,7 +136,7 @@ def _start(
     if float(np.linalg.norm(cranial)) <= 5.0:
         cranial = np.array([0.0, 0.0, 1.0])
     label = int(vertebra.level)
-    box = _box(segmentation.labels, vertebra, volume)
+    box = _box(segmentation.labels, vertebra, volume, _VERTEBRA_REACH_MM)
     anterior = np.array([0.0, -1.0, 0.0])
     if box is not None:
         arch = np.argwhere(

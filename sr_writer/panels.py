@@ -7,16 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from contourpy import LineType, contour_generator
+from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from scipy import ndimage
 
 from inference.anatomy import SACRUM_LABEL, VertebraLevel
 from inference.report import Segmentation
-from inference.volume import CTVolume
+from inference.volume import CTVolume, LabelArray
 from sr_writer import palette
 from sr_writer.drawing import FOREGROUND, MUTED, Page, spread
 from sr_writer.findings_schema import Findings, VertebraFindings
 from sr_writer.reformat import CORONAL, SAGITTAL, CurvedSheet, curved_sheet
+
+Line = npt.NDArray[np.float64]
 
 WINDOW_HU = (-250.0, 950.0)
 """Grey scale of the pictures, wide enough for bone and soft tissue."""
@@ -45,21 +48,30 @@ class Box:
 
 
 @dataclass(frozen=True)
+class Outlines:
+    """Lines around the structures of a sheet, closed, (n, 2) of column and row, by label."""
+
+    bodies: dict[int, list[Line]]
+    vertebrae: dict[int, list[Line]]
+
+
+@dataclass(frozen=True)
 class Panels:
-    """The two reformats of one result."""
+    """The two reformats of one result, and the outlines in them."""
 
     sagittal: CurvedSheet
     coronal: CurvedSheet
+    sagittal_outlines: Outlines
+    coronal_outlines: Outlines
 
 
 def make_panels(findings: Findings, volume: CTVolume, segmentation: Segmentation) -> Panels:
     """Sample both reformats through the body centres of the findings."""
     centroids = np.array([v.centroid_lps_mm for v in findings.vertebrae]).reshape(-1, 3)
     masks = (segmentation.labels, segmentation.bodies)
-    return Panels(
-        curved_sheet(volume, masks, centroids, SAGITTAL),
-        curved_sheet(volume, masks, centroids, CORONAL),
-    )
+    sagittal = curved_sheet(volume, masks, centroids, SAGITTAL)
+    coronal = curved_sheet(volume, masks, centroids, CORONAL)
+    return Panels(sagittal, coronal, _outlines(sagittal), _outlines(coronal))
 
 
 def panels_size(panels: Panels, width: float, height: float) -> tuple[int, int]:
@@ -73,8 +85,12 @@ def draw_panels(page: Page, box: Box, panels: Panels, findings: Findings) -> Non
     first, second = _places(panels, box)
     colours = _colours(findings, panels)
     flagged = frozenset(int(vertebra.level) for vertebra in findings.flagged)
-    for sheet, place in ((panels.sagittal, first), (panels.coronal, second)):
-        _draw_sheet(page, place, sheet, colours, flagged)
+    for sheet, outlines, place in (
+        (panels.sagittal, panels.sagittal_outlines, first),
+        (panels.coronal, panels.coronal_outlines, second),
+    ):
+        axes = _draw_sheet(page, place, sheet, colours)
+        _draw_outlines(axes, outlines, colours, flagged)
         draw_letters(page, place, sheet.plane.letters)
     draw_scale_bar(
         page, first, panels.sagittal.pixel_mm * panels.sagittal.hu.shape[0] / first.height
@@ -102,22 +118,34 @@ def _colours(findings: Findings, panels: Panels) -> dict[int, str]:
     return {**colours, SACRUM_LABEL: palette.GREY}
 
 
-def _draw_sheet(
-    page: Page, place: Box, sheet: CurvedSheet, colours: dict[int, str], flagged: frozenset[int]
-) -> None:
+def _draw_sheet(page: Page, place: Box, sheet: CurvedSheet, colours: dict[int, str]) -> Axes:
     axes = page.axes(place.left, place.top, place.width, place.height)
     rows, columns = sheet.hu.shape
     low, high = WINDOW_HU
     axes.imshow(sheet.hu, cmap="gray", vmin=low, vmax=high, interpolation="bilinear", aspect="auto")
     axes.imshow(_tint(sheet, colours), interpolation="nearest", aspect="auto")
-    present = [int(label) for label in np.unique(sheet.labels) if label != 0]
-    for label in sorted(present, key=lambda label: label in flagged):
-        width = _FLAGGED_LINE if label in flagged else _LINE
-        for mask, thickness in ((sheet.bodies, width), (sheet.labels, 0.6 * width)):
-            lines = _outline(mask == label)
-            axes.add_collection(LineCollection(lines, colors=colours[label], linewidths=thickness))
     axes.set_xlim(-0.5, columns - 0.5)
     axes.set_ylim(rows - 0.5, -0.5)
+    return axes
+
+
+def _draw_outlines(
+    axes: Axes, outlines: Outlines, colours: dict[int, str], flagged: frozenset[int]
+) -> None:
+    """Draw all at once, flagged levels over the others, bodies in a heavier line."""
+    lines: list[Line] = []
+    drawn: list[str] = []
+    widths: list[float] = []
+    for label in sorted(outlines.vertebrae, key=lambda label: label in flagged):
+        width = _FLAGGED_LINE if label in flagged else _LINE
+        for found, thickness in (
+            (outlines.bodies.get(label, []), width),
+            (outlines.vertebrae[label], 0.6 * width),
+        ):
+            lines += found
+            drawn += [colours[label]] * len(found)
+            widths += [thickness] * len(found)
+    axes.add_collection(LineCollection(lines, colors=drawn, linewidths=widths), autolim=False)
 
 
 def _tint(sheet: CurvedSheet, colours: dict[int, str]) -> npt.NDArray[np.uint8]:
@@ -128,13 +156,22 @@ def _tint(sheet: CurvedSheet, colours: dict[int, str]) -> npt.NDArray[np.uint8]:
     return table[sheet.bodies]
 
 
-def _outline(mask: npt.NDArray[np.bool_]) -> list[npt.NDArray[np.float64]]:
-    """Closed lines (n, 2) of column and row around a mask, its pixel steps softened."""
-    found = ndimage.find_objects(mask.astype(np.int8))
-    if not found:
-        return []
-    rows, columns = found[0]
-    part = np.pad(mask[rows, columns], _PAD).astype(np.float32)
+def _outlines(sheet: CurvedSheet) -> Outlines:
+    return Outlines(_lines_around(sheet.bodies), _lines_around(sheet.labels))
+
+
+def _lines_around(labels: LabelArray) -> dict[int, list[Line]]:
+    return {
+        label: _outline(labels, label, box)
+        for label, box in enumerate(ndimage.find_objects(labels), start=1)
+        if box is not None
+    }
+
+
+def _outline(labels: LabelArray, label: int, box: tuple[slice, ...]) -> list[Line]:
+    """Lines around one label, its pixel steps softened."""
+    rows, columns = box
+    part = np.pad(labels[rows, columns] == label, _PAD).astype(np.float32)
     soft = ndimage.gaussian_filter(part, 0.8)
     offset = np.array([columns.start - _PAD, rows.start - _PAD], dtype=np.float64)
     lines = contour_generator(z=soft, line_type=LineType.Separate).lines(0.5)

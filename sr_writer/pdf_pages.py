@@ -143,7 +143,7 @@ def _picture_and_table(picture: RGBArray, findings: Findings) -> list[Flowable]:
 
 def _picture(picture: RGBArray, most_mm: tuple[float, float]) -> Image:
     buffer = io.BytesIO()
-    PillowImage.fromarray(picture).save(buffer, "PNG")
+    PillowImage.fromarray(picture).save(buffer, "PNG", compress_level=1)
     buffer.seek(0)
     rows, columns = picture.shape[:2]
     scale = min(most_mm[0] / columns, most_mm[1] / rows)
