@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from inference.networks import SpineUNet, from_prototype_names
-from inference.training.errors import CheckpointMismatch
+from inference.training.errors import CheckpointMismatch, MissingTrainingData
 
 State = dict[str, Tensor]
 
@@ -57,12 +59,19 @@ def initial_weights(path: Path) -> State:
 
     Raises
     ------
+    MissingTrainingData
+        If there is no such file.
     CheckpointMismatch
-        If the tensors do not fit `SpineUNet`.
+        If it holds no weights.
     """
-    if path.suffix == ".safetensors":
-        return load_file(path)
-    stored = torch.load(path, map_location="cpu", weights_only=True)
+    if not path.is_file():
+        raise MissingTrainingData(f"no weights file {path}")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        stored = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, UnpicklingError, RuntimeError) as failure:
+        raise CheckpointMismatch(f"{path.name} holds no weights") from failure
     if "averaged" in stored:
         state: State = stored["averaged"]
         return state

@@ -85,12 +85,26 @@ def read_config(path: Path) -> TrainingConfig:
     Raises
     ------
     InvalidTrainingConfig
-        If the file is no mapping or holds a key that does not exist.
+        If the file is absent, no mapping, or holds a key that does not exist.
     """
-    values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    return config_from_mapping(read_settings(path))
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """The mapping a YAML file holds.
+
+    Raises
+    ------
+    InvalidTrainingConfig
+        If there is no such file, or it is no mapping in YAML.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, yaml.YAMLError) as failure:
+        raise InvalidTrainingConfig(f"{path.name}: {failure}") from failure
     if not isinstance(values, dict):
         raise InvalidTrainingConfig(f"{path.name}: expected a mapping of settings")
-    return config_from_mapping(values)
+    return values
 
 
 def config_from_mapping(values: dict[str, Any]) -> TrainingConfig:

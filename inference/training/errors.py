@@ -4,7 +4,7 @@
 
     TrainingError
     ├── InvalidTrainingConfig   a setting that does not exist or makes no sense
-    ├── MissingTrainingData     a label map the configuration asks for is not in the data folder
+    ├── MissingTrainingData     a label map or weights file that is asked for is not there
     └── CheckpointMismatch      a checkpoint of another run or network
 """
 
@@ -20,7 +20,7 @@ class InvalidTrainingConfig(TrainingError):
 
 
 class MissingTrainingData(TrainingError):
-    """Names the file, relative to the data folder."""
+    """Names the file."""
 
 
 class CheckpointMismatch(TrainingError):

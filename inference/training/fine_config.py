@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-import yaml
-
-from inference.training.config import Schedule
+from inference.training.config import Schedule, read_settings
 from inference.training.errors import InvalidTrainingConfig
 
 
@@ -45,11 +43,9 @@ def read_fine_config(path: Path) -> FineConfig:
     Raises
     ------
     InvalidTrainingConfig
-        If the file is no mapping or holds a key that does not exist.
+        If the file is absent, no mapping, or holds a key that does not exist.
     """
-    values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    if not isinstance(values, dict):
-        raise InvalidTrainingConfig(f"{path.name}: expected a mapping of settings")
+    values = read_settings(path)
     known = {entry.name for entry in fields(FineConfig)}
     schedule = values.pop("schedule", {})
     unknown = sorted(set(values) - known) + sorted(

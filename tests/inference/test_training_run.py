@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 
 from inference.networks import OUTPUT_CHANNELS, SpineUNet, Tissue
 from inference.sliding import VoxelPrediction
+from inference.training import bundle
 from inference.training.__main__ import main
 from inference.training.checkpoint import Checkpoint, export_safetensors, initial_weights
 from inference.training.config import (
@@ -149,6 +150,27 @@ def test_offsets_outside_vertebrae_do_not_count():
     terms = loss_terms(output, targets, LossWeights()).values()
     assert terms["offset"] == 0.0
     assert terms["level"] == 0.0
+
+
+@pytest.mark.parametrize("name", ["absent.safetensors", "torn.safetensors", "torn.pt"])
+def test_unusable_weights_end_a_command_with_one_line(tmp_path, caplog, name):
+    path = tmp_path / name
+    if name.startswith("torn"):
+        path.write_bytes(b"not weights at all")
+    options = ["--first", str(path), "--refiner", str(path), "--out", str(tmp_path / "out")]
+    assert bundle.main(options) == 2
+    assert name in caplog.messages[-1]
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("content", [None, "steps: [1", "- a list"])
+def test_an_unusable_configuration_file_is_named(tmp_path, content):
+    path = tmp_path / "run.yaml"
+    if content is not None:
+        path.write_text(content)
+    for read in (read_config, read_fine_config):
+        with pytest.raises(InvalidTrainingConfig, match=r"run\.yaml"):
+            read(path)
 
 
 def test_learning_rate_rises_then_falls():
