@@ -1,17 +1,20 @@
 """Are the level names right, and does their confidence mean anything?
 
 python -m benchmarks.levels [--views 40] [--data ../shared/data] [--plot OUT.png] [--weights FILE]
+                            [--names-only]
 
 Random views of random procedural patients (numeric variants, fractures, scoliosis, every
 orientation, slices of 0.8 to 5 mm; seeds that no training run uses), and, where the data folder is
 there, crops of CTs whose levels are known from their sacrum. Prints identification per group,
-the reliability table, and every confident mistake; draws the reliability plot.
+the reliability table, and every confident mistake; draws the reliability plot. With --names-only
+the second network is left out: names do not depend on it, masks (and Dice) do.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +33,8 @@ from inference.phantom.layout import field_of_view
 from inference.phantom.render import render
 from inference.phantom.spec import ORIENTATIONS, PhantomSpec
 from inference.segmenter import Segmenter, TorchSegmenter
+from inference.training.bundle import first_part
+from inference.training.checkpoint import export_safetensors, initial_weights
 from inference.volume import CTVolume, LabelArray
 from inference.weights import RELEASED, own_weights
 
@@ -67,10 +72,11 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--weights", type=Path, help="other weights than the released ones")
+    parser.add_argument("--names-only", action="store_true", help="first network alone: faster")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    segmenter = segmenter_of(arguments.weights)
+    segmenter = segmenter_of(arguments.weights or RELEASED.path, arguments.names_only)
     results = []
     for view in (*phantom_views(arguments.views), *real_views(arguments.data)):
         results.append(judge(view, segmenter))
@@ -80,11 +86,14 @@ def main() -> None:
         draw(results, arguments.plot)
 
 
-def segmenter_of(weights: Path | None) -> TorchSegmenter:
-    if weights is None:
-        return TorchSegmenter(RELEASED, device="auto")
-    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
-    return TorchSegmenter(own_weights(weights, digest, weights.stem), device="auto")
+def segmenter_of(weights: Path, names_only: bool) -> TorchSegmenter:
+    with tempfile.TemporaryDirectory() as folder:
+        if names_only:
+            first = Path(folder) / "first.safetensors"
+            export_safetensors(first_part(initial_weights(weights)), first, {})
+            weights = first
+        digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+        return TorchSegmenter(own_weights(weights, digest, weights.stem), device="auto")
 
 
 def phantom_views(count: int) -> Iterator[View]:
