@@ -8,6 +8,7 @@ scoliosis, and leaves lone bodies beside the column out.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -23,6 +24,16 @@ _SKIP_COST = 0.7
 _STRETCH_COST = 1.5
 _LEVEL_COST = 0.2
 _MAX_REWARD = 1.2
+
+_PIECE_REACH = 1.3
+"""Of the usual distance: further off, another body lies in between."""
+
+_FLAT_FULLNESS = 0.35
+"""A body left out of the chain is still one if it has this share of its volume, ..."""
+_FLAT_SPACING = 0.55
+"""... keeps this share of the usual distance from both neighbours, ..."""
+_FLAT_ASIDE = 0.3
+"""... and lies no further beside the line between them than this share of it."""
 
 
 def column_chain(candidates: Sequence[BodyCandidate]) -> tuple[BodyCandidate, ...]:
@@ -44,7 +55,58 @@ def column_chain(candidates: Sequence[BodyCandidate]) -> tuple[BodyCandidate, ..
     while at is not None:
         chain.append(rising[at])
         at = below[at]
-    return tuple(chain)
+    return _with_flat_bodies(tuple(chain), candidates)
+
+
+def _with_flat_bodies(
+    chain: tuple[BodyCandidate, ...], candidates: Sequence[BodyCandidate]
+) -> tuple[BodyCandidate, ...]:
+    """The chain with collapsed bodies, which stand closer to their neighbours than usual."""
+    left_out = [c for c in candidates if c not in chain and c.fullness >= _FLAT_FULLNESS]
+    between = {
+        n: body
+        for body in left_out
+        for n, (upper, lower) in enumerate(pairwise(chain))
+        if _lies_between(body, upper, lower)
+    }
+    grown: list[BodyCandidate] = []
+    for n, body in enumerate(chain):
+        grown.append(body)
+        if n in between:
+            grown.append(between[n])
+    return tuple(grown)
+
+
+def _lies_between(body: BodyCandidate, upper: BodyCandidate, lower: BodyCandidate) -> bool:
+    here, above, below = (np.asarray(c.centre) * VOXEL_MM for c in (body, upper, lower))
+    usual = float(spacing_mm((upper.level + lower.level) / 2))
+    along = (above - below) / np.linalg.norm(above - below)
+    height = float((here - below) @ along)
+    apart = min(height, float((above - here) @ along))
+    aside = float(np.linalg.norm(here - below - height * along))
+    return apart >= _FLAT_SPACING * usual and aside <= _FLAT_ASIDE * usual
+
+
+def cut_pieces(
+    chain: Sequence[BodyCandidate], candidates: Sequence[BodyCandidate]
+) -> tuple[BodyCandidate, ...]:
+    """Candidates left out just above or below the chain: bodies of which the scan shows a part.
+
+    They are no vertebrae of the answer, but their voxels are not their neighbour's either.
+    """
+    if not chain:
+        return ()
+    top, bottom = chain[0], chain[-1]
+    return tuple(
+        c for c in candidates if c not in chain and (_goes_on(top, c) or _goes_on(c, bottom))
+    )
+
+
+def _goes_on(lower: BodyCandidate, upper: BodyCandidate) -> bool:
+    step = (np.asarray(upper.centre) - np.asarray(lower.centre)) * VOXEL_MM
+    distance = float(np.linalg.norm(step))
+    usual = float(spacing_mm((lower.level + upper.level) / 2))
+    return 0 < distance <= _PIECE_REACH * usual and step[0] / distance >= _MIN_RISE
 
 
 def link_cost(lower: BodyCandidate, upper: BodyCandidate) -> float | None:

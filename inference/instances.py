@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from inference.column import column_chain
+from inference.column import column_chain, cut_pieces
 from inference.networks import Tissue
 from inference.preprocess import VOXEL_MM
 from inference.sliding import VoxelPrediction
@@ -65,8 +65,10 @@ class InstanceMap:
 def find_instances(prediction: VoxelPrediction) -> InstanceMap:
     """Separate the column into vertebrae; what is no part of the column is left out."""
     tissue = prediction.tissue
-    chain = column_chain(body_candidates(prediction))
-    labels = _assign(prediction, tissue, chain)
+    candidates = body_candidates(prediction)
+    chain = column_chain(candidates)
+    labels = _assign(prediction, tissue, (*chain, *cut_pieces(chain, candidates)))
+    labels[labels > len(chain)] = 0
     kept: list[Instance] = []
     for number in range(1, len(chain) + 1):
         _tidy(labels, tissue, number)

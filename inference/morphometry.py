@@ -8,6 +8,7 @@ import numpy.typing as npt
 from inference.anatomy import VertebraLevel
 from inference.body_axes import BodyFrame, fit_frame, frame_from
 from inference.body_geometry import MeasuredBody, measure_body
+from inference.body_surface import BodySurface
 from inference.deformity import SERIES_FLAG, SHORT_FLAG, is_short_vertebra, scheuermann_series
 from inference.endplate_pits import pit_remark
 from inference.foreign_material import ForeignMaterial, find_foreign_material
@@ -50,7 +51,7 @@ def measure(
     vertebrae = take_apart(segmentation, volume)
     bodies: Bodies = {}
     for n, parts in enumerate(vertebrae):
-        body = _body(parts, _starting_frame(vertebrae, n), segmentation, material)
+        body = _body(vertebrae, n, segmentation, material)
         if body is not None:
             bodies[parts.found.level] = body
     implausible = implausible_heights({level: b.heights_mm for level, b in bodies.items()})
@@ -97,6 +98,11 @@ def _flags(
     }
 
 
+def body_frame(surface: BodySurface, vertebrae: list[VertebraParts], n: int) -> BodyFrame:
+    """Own frame of the body of vertebra `n`, whose surface is given."""
+    return fit_frame(surface, _starting_frame(vertebrae, n))
+
+
 def _starting_frame(vertebrae: list[VertebraParts], n: int) -> BodyFrame:
     """Cranial along the spine's course, anterior away from the posterior elements."""
     here = vertebrae[n].centroid_lps_mm
@@ -111,12 +117,13 @@ def _starting_frame(vertebrae: list[VertebraParts], n: int) -> BodyFrame:
 
 
 def _body(
-    parts: VertebraParts, start: BodyFrame, segmentation: Segmentation, foreign: ForeignMaterial
+    vertebrae: list[VertebraParts], n: int, segmentation: Segmentation, foreign: ForeignMaterial
 ) -> MeasuredBody | None:
+    parts = vertebrae[n]
     measurable = parts.complete and parts.found.level not in NO_HEIGHTS
     if parts.surface is None or not measurable:
         return None
-    frame = fit_frame(parts.surface, start)
+    frame = body_frame(parts.surface, vertebrae, n)
     label = int(parts.found.level)
     around = surroundings(parts.surface, segmentation, foreign.mask, label)
     return measure_body(parts.surface, frame, around)

@@ -9,6 +9,7 @@ from typing import Protocol
 import torch
 
 from inference.anatomy import VertebraLevel
+from inference.bridged_hollows import without_bridged_hollows
 from inference.completeness import cut_by_border
 from inference.cues import column_cues, sacrum_component
 from inference.errors import ModelUnavailable, NotAnalysable
@@ -107,7 +108,8 @@ class TorchSegmenter:
         soft_parts: SoftParts = CoarseParts(prediction)
         if self._refiner is not None:
             soft_parts = Refinement(self._refiner, self._device, prediction, prepared)
-        return assemble(prepared, prediction, self._identity, soft_parts)
+        masks = assemble(prepared, prediction, self._identity, soft_parts)
+        return without_bridged_hollows(volume, masks)
 
 
 def assemble(
