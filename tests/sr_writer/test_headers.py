@@ -6,18 +6,8 @@ from dataclasses import replace
 
 import pydicom
 import pytest
-from pydicom.valuerep import PersonName
 
 from sr_writer import SourceUnreadable, verify_outputs, write_outputs
-
-NAMES = {
-    "ISO_IR 100": "Müller^Jürgen",
-    "ISO_IR 192": "Łukaszewicz^Żaneta",
-    "ISO_IR 144": "Люкceмбypг^Анна",
-    "ISO_IR 13": "ﾔﾏﾀﾞ^ﾀﾛｳ",
-    ("", "ISO 2022 IR 87"): "Yamada^Tarou=山田^太郎=やまだ^たろう",
-    ("", "ISO 2022 IR 149"): "Hong^Gildong=洪^吉洞=홍^길동",
-}
 
 
 def objects_of(case, settings, tmp_path, outputs=("seg", "sr", "key_images")):
@@ -27,21 +17,6 @@ def objects_of(case, settings, tmp_path, outputs=("seg", "sr", "key_images")):
     )  # fmt: skip
     verify_outputs(written, case.findings, case.volume, case.segmentation)
     return {item.kind: pydicom.dcmread(item.path) for item in written}
-
-
-@pytest.mark.parametrize("charset", NAMES, ids=str)
-def test_names_keep_their_characters_and_their_character_set(
-    charset, make_case, settings, tmp_path
-):
-    def rename(ds):
-        ds.SpecificCharacterSet = list(charset) if isinstance(charset, tuple) else charset
-        ds.PatientName = NAMES[charset]
-
-    case = make_case(change=rename)
-    for ds in objects_of(case, settings, tmp_path).values():
-        assert ds.PatientName == PersonName(NAMES[charset])
-        declared = ds.SpecificCharacterSet
-        assert (declared if isinstance(declared, str) else tuple(declared)) == charset
 
 
 def test_an_organisation_that_does_not_fit_the_character_set_switches_to_utf8(

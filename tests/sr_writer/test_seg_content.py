@@ -8,12 +8,9 @@ import highdicom as hd
 import numpy as np
 import pydicom
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
-from hypothesis import strategies as st
 
 from inference.anatomy import SACRUM_LABEL, VertebraLevel
-from sr_writer import VerificationFailed, verify_outputs, write_outputs
+from sr_writer import verify_outputs, write_outputs
 from sr_writer.files import save_object
 from sr_writer.headers import SourceHeaders
 from sr_writer.instance import ResultContext
@@ -165,31 +162,3 @@ def test_t13_l6_and_the_sacrum_have_codes(make_case, settings, tmp_path):
         ("T12", "23215003"), ("T13", "51282000"), ("L1", "66794005"), ("L6", "51282000"),
         ("Sacrum", "54735007"),
     ]  # fmt: skip
-
-
-@hypothesis_settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(data=st.data())
-def test_any_label_map_survives(data, make_case, settings, tmp_path):
-    """Random voxels, slices without any, levels of one voxel, widths that are no byte multiple."""
-    shape = tuple(data.draw(st.tuples(*[st.integers(3, 9)] * 3), label="shape"))
-    density = data.draw(st.floats(0.02, 0.6), label="density")
-    chosen = data.draw(st.sets(st.sampled_from(VertebraLevel.ordered()), min_size=1, max_size=5))
-    levels = tuple(sorted(chosen, key=lambda level: level.rank))
-    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1), label="seed"))
-    values = np.array([int(level) for level in levels], np.uint8)
-    labels = np.where(rng.random(shape) < density, rng.choice(values, shape), 0).astype(np.uint8)
-    case = make_case(levels=(), shape=shape, fractured=())
-    segmentation = replace(case.segmentation, labels=labels)
-    written = write_outputs(
-        case.findings, case.volume, segmentation, tmp_path, replace(settings, outputs=("seg",))
-    )
-    assert len(written) == int(labels.any())
-    verify_outputs(written, case.findings, case.volume, segmentation)
-    if not written:
-        return
-    wrong = labels.copy()
-    wrong.flat[int(np.flatnonzero(labels)[0])] = 0
-    with pytest.raises(VerificationFailed):
-        verify_outputs(written, case.findings, case.volume, replace(segmentation, labels=wrong))

@@ -8,6 +8,8 @@ import numpy as np
 import pydicom
 import pytest
 
+import sr_writer.verify_seg
+from inference.anatomy import VertebraLevel
 from sr_writer import VerificationFailed, codes, verify_outputs, write_outputs
 from sr_writer.verify_sr import measurement_groups
 
@@ -51,6 +53,41 @@ def test_rejects_a_mask_shifted_by_one_voxel(written_case, axis):
     shifted = np.roll(case.segmentation.labels, 1, axis)
     with pytest.raises(VerificationFailed, match="lies"):
         check(case, written, segmentation=replace(case.segmentation, labels=shifted))
+
+
+def test_the_centroid_alone_notices_a_shift(written_case, monkeypatch):
+    case, written = written_case
+    monkeypatch.setattr(sr_writer.verify_seg, "_verify_voxels", lambda *_: None)
+    shifted = np.roll(case.segmentation.labels, 1, axis=2)
+    with pytest.raises(VerificationFailed, match="mm from the mask"):
+        check(case, written, segmentation=replace(case.segmentation, labels=shifted))
+
+
+def test_rejects_voxels_that_changed_places_around_the_centre(written_case, monkeypatch):
+    """Count and centroid are those of the mask, and yet two voxels lie elsewhere."""
+    case, written = written_case
+    labels = case.segmentation.labels
+    where = np.argwhere(labels == int(VertebraLevel.T12))
+    middle, inner = where.mean(axis=0), where[np.abs(where - where.mean(axis=0)).sum(1).argmin()]
+    opposite = np.rint(2 * middle - inner).astype(int)
+    moved = labels.copy()
+    moved[tuple(inner)] = moved[tuple(opposite)] = 0
+    k, j, i = where.max(axis=0)
+    for place in ((k, j + 1, i), np.rint(2 * middle - (k, j + 1, i)).astype(int)):
+        moved[tuple(place)] = int(VertebraLevel.T12)
+    with pytest.raises(VerificationFailed, match="outside its mask"):
+        check(case, written, segmentation=replace(case.segmentation, labels=moved))
+
+
+def test_rejects_a_segment_with_fewer_voxels_than_the_mask(written_case):
+    case, written = written_case
+    where = np.argwhere(case.segmentation.labels == int(VertebraLevel.T12))
+    more = case.segmentation.labels.copy()
+    # two opposite corners of its box, so that the centre hardly moves
+    more[tuple(where.min(axis=0))] = more[tuple(where.max(axis=0))] = int(VertebraLevel.T12)
+    assert (more != case.segmentation.labels).any()
+    with pytest.raises(VerificationFailed, match="voxels, the mask has"):
+        check(case, written, segmentation=replace(case.segmentation, labels=more))
 
 
 def test_rejects_frames_moved_by_a_slice(written_case):
@@ -100,15 +137,58 @@ def test_rejects_a_value_that_differs_in_the_last_digit(written_case):
         check(case, written, findings=findings)
 
 
+def first_item(sr, code):
+    """The first item with a concept name in the first measurement group."""
+    group = next(measurement_groups(sr.ContentSequence))
+    return next(
+        item for item in group.ContentSequence
+        if item.get("ConceptNameCodeSequence")
+        and item.ConceptNameCodeSequence[0].CodeValue == code.value
+    )  # fmt: skip
+
+
+def test_rejects_a_group_that_refers_to_another_segment(written_case):
+    case, written = written_case
+
+    def confuse(sr):
+        reference = first_item(sr, codes.REFERENCED_SEGMENT).ReferencedSOPSequence[0]
+        reference.ReferencedSegmentNumber = 3
+
+    edit(written, "sr", confuse)
+    with pytest.raises(VerificationFailed, match="references segment 3"):
+        check(case, written)
+
+
+def test_rejects_a_centre_that_lies_elsewhere_on_its_slice(written_case):
+    case, written = written_case
+
+    def move(sr):
+        point = first_item(sr, codes.CENTER)
+        point.GraphicData = [point.GraphicData[0] + 4, point.GraphicData[1]]
+
+    edit(written, "sr", move)
+    with pytest.raises(VerificationFailed, match="mm off"):
+        check(case, written)
+
+
+def test_rejects_a_centre_on_another_slice(written_case):
+    case, written = written_case
+    other = case.volume.source.frames[0].SOPInstanceUID
+
+    def move(sr):
+        image = first_item(sr, codes.CENTER).ContentSequence[0].ReferencedSOPSequence[0]
+        image.ReferencedSOPInstanceUID = other
+
+    edit(written, "sr", move)
+    with pytest.raises(VerificationFailed, match="another slice"):
+        check(case, written)
+
+
 def test_rejects_a_fracture_that_went_missing(written_case):
     case, written = written_case
 
     def call_it_absent(sr):
-        group = next(measurement_groups(sr.ContentSequence))
-        (presence,) = [
-            item for item in group.ContentSequence
-            if item.ConceptNameCodeSequence[0].CodeValue == codes.COMPRESSION_FRACTURE.value
-        ]  # fmt: skip
+        presence = first_item(sr, codes.COMPRESSION_FRACTURE)
         presence.ConceptCodeSequence = [codes.ABSENT.item()]
 
     edit(written, "sr", call_it_absent)
