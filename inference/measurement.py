@@ -14,6 +14,8 @@ CUT_FLAG = "cut_by_field_of_view"
 NO_BODY_FLAG = "body_not_separated"
 PIT_FLAG = "schmorl_like_pit"
 IMPLAUSIBLE_FLAG = "implausible_heights"
+_CUT = "the vertebra is cut by the edge of the scan"
+_NO_BODY = "no vertebral body could be told apart from the arch"
 NO_HEIGHTS = frozenset({VertebraLevel.C1, VertebraLevel.C2})
 
 
@@ -64,19 +66,20 @@ def measurement(
 
 
 def _volume(parts: VertebraParts) -> tuple[Measured | None, str | None]:
-    if parts.surface is None:
-        return None, "no vertebral body could be separated from the mask"
     if not parts.complete:
-        return None, _why_no_heights(parts)
+        return None, _CUT
+    if parts.surface is None:
+        return None, _NO_BODY
     return volume_ml(parts.surface), None
 
 
 def _own_flags(
     parts: VertebraParts, body: MeasuredBody | None, implausible: str | None
 ) -> Iterator[str]:
+    # a body that lies outside the scan is missing for that reason, not for a failed separation
     if not parts.complete:
         yield CUT_FLAG
-    if parts.surface is None:
+    elif parts.surface is None:
         yield NO_BODY_FLAG
     if implausible is not None:
         yield IMPLAUSIBLE_FLAG
@@ -86,9 +89,9 @@ def _own_flags(
 
 def _why_no_heights(parts: VertebraParts) -> str:
     if not parts.complete:
-        return "the vertebral body is cut by the field of view"
+        return _CUT
     if parts.found.level in NO_HEIGHTS:
         return f"{parts.found.level.name} has no body with two endplates"
     if parts.surface is None:
-        return "no vertebral body could be separated from the mask"
+        return _NO_BODY
     return "the endplates could not be followed"

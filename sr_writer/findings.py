@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from inference.anatomy import VertebraLevel
+from inference.label_boxes import occupied_slices
 from inference.report import SpineReport, VertebraMeasurement
 from inference.volume import CTVolume, Notice, SourceSeries
 from sr_writer.findings_schema import (
@@ -21,7 +22,6 @@ from sr_writer.findings_schema import (
     SpineFindings,
     VertebraFindings,
 )
-from sr_writer.mask_statistics import occupied_slices
 from sr_writer.rounding import finite, rounded, rounded_bmd, rounded_loss, significant
 from sr_writer.settings import SoftwareIdentity
 from sr_writer.shape_findings import shape_findings

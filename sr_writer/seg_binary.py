@@ -12,10 +12,10 @@ from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 from pydicom.valuerep import DS
 
+from inference.label_boxes import occupied_slices
 from inference.volume import CTVolume, LabelArray
 from sr_writer.explicit_vr import sequence_value, set_encoded
 from sr_writer.instance import ResultContext, new_instance
-from sr_writer.mask_statistics import occupied_slices
 from sr_writer.provenance import SEG
 from sr_writer.references import sop_reference
 from sr_writer.seg_groups import EncodedFrames, encoded_frames

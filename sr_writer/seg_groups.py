@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from inference.label_boxes import Box, label_boxes
 from inference.volume import CTVolume, LabelArray, SourceSeries
 from sr_writer import codes
 from sr_writer.explicit_vr import element, sequence, sequence_value
-from sr_writer.mask_statistics import Box, label_boxes
 from sr_writer.references import slice_reference
 from sr_writer.segments import Segment
 

@@ -10,10 +10,10 @@ import numpy.typing as npt
 from pydicom.dataset import Dataset
 from pydicom.filewriter import correct_ambiguous_vr
 
+from inference.label_boxes import occupied_slices
 from inference.volume import CTVolume, LabelArray
 from sr_writer.headers import SourceHeaders
 from sr_writer.instance import ResultContext, stamp
-from sr_writer.mask_statistics import occupied_slices
 from sr_writer.provenance import LABELMAP_SEG, MANUFACTURER, ObjectKind
 from sr_writer.segments import Segment, description
 

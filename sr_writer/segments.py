@@ -8,10 +8,10 @@ import highdicom as hd
 from pydicom.sr.coding import Code as PydicomCode
 
 from inference.anatomy import SACRUM_LABEL, VertebraLevel
+from inference.label_boxes import label_boxes
 from inference.volume import LabelArray
 from sr_writer import codes, palette
 from sr_writer.instance import ResultContext
-from sr_writer.mask_statistics import label_boxes
 from sr_writer.wording import ascii_text
 
 

@@ -25,7 +25,7 @@ FIELD_WORDS = {
 
 FLAG_WORDS = {
     "foreign_material": "metal or cement",
-    "cut_by_field_of_view": "cut by the field of view",
+    "cut_by_field_of_view": "cut by the edge of the scan",
     "body_not_separated": "body not told apart from the arch",
     "implausible_heights": "heights not believed",
     "scheuermann_like": "mild wedging in series, as in Scheuermann's disease",

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from inference.anatomy import VertebraLevel
 from inference.axes import canonical_order
+from inference.label_boxes import Box, label_boxes
 from inference.report import Segmentation, VertebraMeasurement
 from inference.volume import CTVolume
 from texture.calibration import GENERIC_CALIBRATION, Calibration, generic_obstacle
@@ -21,11 +22,11 @@ from texture.features import FEATURE_KEYS
 from texture.internal_calibration import internal_scale
 from texture.notices import conversion_notices, density_notices
 from texture.report import PresetIdentity, TextureReport, VertebraTexture
-from texture.roi import MARGIN_VOXELS, Box, centre_of_mass, label_boxes, widen
+from texture.roi import MARGIN_VOXELS, centre_of_mass, widen
 from texture.settings import Settings, resolve_settings
 
 FOREIGN_MATERIAL = "foreign_material"
-INCOMPLETE_REASON = "the vertebral body is not wholly inside the field of view"
+INCOMPLETE_REASON = "the vertebra is cut by the edge of the scan"
 FOREIGN_REASON = "foreign material (metal or cement) in or at the vertebral body"
 SMALL_CORE_REASON = "the trabecular core is too small for a density"
 AORTA_LEVELS = (VertebraLevel.L1, VertebraLevel.L2, VertebraLevel.L3, VertebraLevel.L4)

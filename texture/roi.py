@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
+from inference.label_boxes import Box
 from texture.errors import RegionError
 from texture.keys import OUTSIDE, interpolate_axis, keys_taps, keys_weights
 from texture.settings import Resampling, Settings
@@ -19,8 +19,6 @@ The cubic kernel reaches two voxels out, so every voxel of the region has real n
 frame also decides where the new voxel centres fall, so it is part of the definition: it keeps
 its width at the edge of the volume, where the outermost voxels are repeated.
 """
-
-Box = tuple[slice, slice, slice]
 
 
 @dataclass(frozen=True)
@@ -76,20 +74,6 @@ def bounding_box(mask: npt.NDArray[np.bool_]) -> Box | None:
         return None
     k, j, i = (slice(int(hit[0]), int(hit[-1]) + 1) for hit in hits)
     return k, j, i
-
-
-def label_boxes(labels: npt.NDArray[np.uint8]) -> dict[int, Box]:
-    """Smallest box of every label of a (k, j, i) label array, background 0 left out."""
-    whole = bounding_box(labels != 0)
-    if whole is None:
-        return {}
-    starts = [s.start for s in whole]
-    found = {}
-    for n, box in enumerate(ndimage.find_objects(labels[whole])):
-        if box is not None:
-            k, j, i = (slice(s.start + a, s.stop + a) for s, a in zip(box, starts, strict=True))
-            found[n + 1] = (k, j, i)
-    return found
 
 
 def centre_of_mass(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:

@@ -132,7 +132,7 @@ def test_a_cut_vertebra_is_said_to_be_cut_once(report):
     group = group_of("T12", objects["sr"])
     said = [text for text in texts(group.ContentSequence) if "cut" in text.lower()]
     assert said == [
-        "Cut by the field of view.",
+        "Cut by the edge of the scan.",
         "heights, height loss, fracture grade not available: it is cut",
     ]
     assert " ".join(texts(objects["narrative"].ContentSequence)).count("cut by") == 1

@@ -97,7 +97,7 @@ def test_fractured_levels_do_not_enter_the_mean(spine):
 
 @pytest.mark.parametrize(
     ("change", "word"),
-    [({"complete": False}, "field of view"), ({"flags": ("foreign_material",)}, "foreign")],
+    [({"complete": False}, "edge of the scan"), ({"flags": ("foreign_material",)}, "foreign")],
 )
 def test_unusable_bodies_get_a_reason_instead_of_numbers(spine, change, word):
     volume, segmentation, measurements = spine
