@@ -11,7 +11,7 @@ from node.commitment_scu import request_commitment
 from node.delivery import deliver_due, send
 from node.errors import NodeError, NotAcceptable, OutOfResources, Permanent, Retryable
 from node.incoming import StoreRequest
-from node.index import Addition
+from node.late_entries import Addition
 from node.ledger import Delivery, DeliveryLedger, DeliveryRequest, DeliveryState
 from node.observer import NodeObserver, SilentObserver
 from node.received import ReceivedInstance, ReceivedSeries, StoredInstance, instance_set_digest

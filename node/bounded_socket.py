@@ -1,10 +1,12 @@
-"""The socket of an association: one fixed buffer, large reads, and a time limit per PDU."""
+"""The socket of an association: a small buffer to look ahead in, and a time limit per PDU."""
 
 from __future__ import annotations
 
 import socket
 import ssl
+import struct
 import time
+from typing import Final
 
 from pynetdicom.association import Association
 from pynetdicom.transport import AssociationSocket
@@ -12,6 +14,10 @@ from pynetdicom.transport import AssociationSocket
 from node.doorway import MAX_ASSOCIATE_RQ_BYTES, PDU_HEADER
 from node.rest import wait_readable
 from node.settings import ListenerLimits
+
+TIMEVAL: Final = struct.Struct("@ll")
+READ_AHEAD_BYTES: Final = 4096
+"""Takes a command and the header behind it in one call, and copies little of the pixels."""
 
 
 class BoundedSocket(AssociationSocket):
@@ -29,10 +35,12 @@ class BoundedSocket(AssociationSocket):
         limits: ListenerLimits,
     ) -> None:
         super().__init__(association, client_socket=connection)
-        connection.settimeout(limits.idle_seconds)
         self._idle_seconds = limits.idle_seconds
-        capacity = max(limits.max_pdu_bytes, MAX_ASSOCIATE_RQ_BYTES) + PDU_HEADER.size
-        self._buffer = bytearray(capacity)
+        # The kernel collects all that is asked for before it wakes us; TLS has no such flag.
+        self._whole = 0 if isinstance(connection, ssl.SSLSocket) else socket.MSG_WAITALL
+        _limit_waiting(connection, limits.idle_seconds)
+        self.max_pdu_bytes = max(limits.max_pdu_bytes, MAX_ASSOCIATE_RQ_BYTES)
+        self._buffer = bytearray(self.max_pdu_bytes + PDU_HEADER.size)
         self._view = memoryview(self._buffer)
         self._view[: len(first_pdu)] = first_pdu
         self._start, self._end = 0, len(first_pdu)
@@ -73,25 +81,62 @@ class BoundedSocket(AssociationSocket):
             self._fill(nr_bytes)
         return self._view[self._start : self._start + nr_bytes]
 
+    def take(self, nr_bytes: int) -> memoryview:
+        """Return the next bytes and take them; see `peek`."""
+        if self._end - self._start < nr_bytes:
+            self._fill(nr_bytes)
+        self._start += nr_bytes
+        return self._view[self._start - nr_bytes : self._start]
+
     def consume(self, nr_bytes: int) -> None:
         """Take bytes that were peeked at."""
         self._start += nr_bytes
 
+    def deadline(self) -> float:
+        """Return when a PDU that begins now has to be complete, by the monotonic clock."""
+        return time.monotonic() + self._idle_seconds
+
+    def read_into(self, target: memoryview, deadline: float) -> None:
+        """Fill `target` with the next bytes, past the buffer.
+
+        Raises
+        ------
+        OSError
+            As `peek`.
+        """
+        wanted = len(target)
+        held = min(self._end - self._start, wanted)
+        target[:held] = self._view[self._start : self._start + held]
+        self._start += held
+        while held < wanted:
+            held += self._receive(target[held:], self._whole)
+            if held < wanted and time.monotonic() > deadline:
+                raise TimeoutError("PDU took too long")
+
     def _fill(self, nr_bytes: int) -> None:
-        if self.socket is None:
-            raise ConnectionResetError("connection is closed")
         if self._start + nr_bytes > len(self._buffer) or self._start == self._end:
             waiting = self._end - self._start
-            self._view[:waiting] = bytes(self._view[self._start : self._end])
+            if waiting:
+                self._view[:waiting] = bytes(self._view[self._start : self._end])
             self._start, self._end = 0, waiting
-        deadline = time.monotonic() + self._idle_seconds
+        deadline = self.deadline()
         while self._end - self._start < nr_bytes:
-            count = self.socket.recv_into(self._view[self._end :])
-            if count == 0:
-                raise ConnectionResetError("peer closed the connection")
-            self._end += count
+            stop = max(self._start + nr_bytes, self._end + READ_AHEAD_BYTES)
+            self._end += self._receive(self._view[self._end : stop], 0)
             if self._end - self._start < nr_bytes and time.monotonic() > deadline:
                 raise TimeoutError("PDU took too long")
+
+    def _receive(self, target: memoryview, flags: int) -> int:
+        """Read once."""
+        if self.socket is None:
+            raise ConnectionResetError("connection is closed")
+        try:
+            count = self.socket.recv_into(target, 0, flags)
+        except BlockingIOError as error:
+            raise TimeoutError("peer is silent inside a PDU") from error
+        if not count:
+            raise ConnectionResetError("peer closed the connection")
+        return int(count)
 
     def wait(self, seconds: float, other: int | None = None) -> bool:
         """Wait until there is something to read.
@@ -107,6 +152,17 @@ class BoundedSocket(AssociationSocket):
             return False
         awaited = (descriptor,) if other is None else (descriptor, other)
         return descriptor in wait_readable(awaited, seconds)
+
+
+def _limit_waiting(connection: socket.socket, seconds: float) -> None:
+    """Bound each call by the kernel where it can be: Python's own time limit polls every time."""
+    if isinstance(connection, ssl.SSLSocket):
+        connection.settimeout(seconds)
+        return
+    connection.settimeout(None)
+    limit = TIMEVAL.pack(int(seconds), int(seconds % 1 * 1e6))
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
 
 
 def _pending(connection: socket.socket) -> bool:

@@ -1,4 +1,4 @@
-"""Lets many threads publish into a series at once, and purging have it alone."""
+"""Lets several threads use something at once, or one have it alone, by key."""
 
 from __future__ import annotations
 
@@ -8,38 +8,38 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class SeriesGate:
-    """Shared and exclusive access, by series key."""
+class Gate:
+    """Shared and exclusive access, by key."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._publishing: Counter[str] = Counter()
-        self._purging: set[str] = set()
+        self._sharing: Counter[str] = Counter()
+        self._alone_in: set[str] = set()
 
     @contextmanager
-    def publishing(self, key: str) -> Iterator[None]:
-        """Hold a series against purging; several holders at once."""
+    def shared(self, key: str) -> Iterator[None]:
+        """Hold a key against `alone`; several holders at once."""
         with self._changed:
-            self._changed.wait_for(lambda: key not in self._purging)
-            self._publishing[key] += 1
+            self._changed.wait_for(lambda: key not in self._alone_in)
+            self._sharing[key] += 1
         try:
             yield
         finally:
             with self._changed:
-                self._publishing[key] -= 1
-                if not self._publishing[key]:
-                    del self._publishing[key]
+                self._sharing[key] -= 1
+                if not self._sharing[key]:
+                    del self._sharing[key]
                 self._changed.notify_all()
 
     @contextmanager
-    def purging(self, key: str) -> Iterator[None]:
-        """Have a series alone."""
+    def alone(self, key: str) -> Iterator[None]:
+        """Have a key alone."""
         with self._changed:
-            self._changed.wait_for(lambda: key not in self._purging and key not in self._publishing)
-            self._purging.add(key)
+            self._changed.wait_for(lambda: key not in self._alone_in and key not in self._sharing)
+            self._alone_in.add(key)
         try:
             yield
         finally:
             with self._changed:
-                self._purging.discard(key)
+                self._alone_in.discard(key)
                 self._changed.notify_all()

@@ -11,14 +11,25 @@ import re
 import struct
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
 from node.errors import STATUS_CANNOT_UNDERSTAND, STATUS_DATA_SET_MISMATCH, NotAcceptable
 
 UNDEFINED_LENGTH = 0xFFFFFFFF
-LONG_VRS = frozenset((b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN"))
-LONG_VRS_TEXT = frozenset((b"UR", b"UT", b"UV"))
+LONG_VRS = frozenset(
+    (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV")
+)
+# Element headers (PS3.5 Section 7.1) by byte order: with VR, without, and a length of its own.
+FORMS = {
+    endian: (
+        struct.Struct(f"{endian}HH2sH"),
+        struct.Struct(f"{endian}HHI"),
+        struct.Struct(f"{endian}I"),
+    )
+    for endian in "<>"
+}
 MAX_NESTING = 64
 # Wider than PS3.5 Section 9.1 (some devices use letters), but nothing that could forge a log line.
 UID_TEXT = re.compile(r"[0-9A-Za-z._-]{1,64}")
@@ -57,13 +68,12 @@ def read_header(data_set: bytes | memoryview, transfer_syntax_uid: str) -> Insta
     NotAcceptable
         0xC000 if the encoding is broken before the UIDs, 0xA900 if a UID is missing.
     """
-    syntax = UID(transfer_syntax_uid)
+    endian, implicit = _encoding(transfer_syntax_uid)
     buffer = memoryview(data_set)
-    if syntax == DeflatedExplicitVRLittleEndian:
+    if transfer_syntax_uid == DeflatedExplicitVRLittleEndian:
         buffer = memoryview(_inflated_head(buffer))
-    endian = "<" if syntax.is_little_endian else ">"
     try:
-        values = _Scanner(buffer, endian).scan(syntax.is_implicit_VR)
+        values = _Scanner(buffer, endian).scan(implicit)
     except (struct.error, UnicodeDecodeError) as error:
         raise NotAcceptable(STATUS_CANNOT_UNDERSTAND, "Data set is not readable") from error
     return InstanceHeader(
@@ -73,6 +83,13 @@ def read_header(data_set: bytes | memoryview, transfer_syntax_uid: str) -> Insta
         SeriesInstanceUID=_uid(values, SERIES_INSTANCE_UID, "SeriesInstanceUID"),
         Modality=values.get(MODALITY, "")[:16],
     )
+
+
+@lru_cache(maxsize=64)
+def _encoding(transfer_syntax_uid: str) -> tuple[str, bool]:
+    """Return byte order as in `FORMS`, and whether elements have no VR."""
+    syntax = UID(transfer_syntax_uid)
+    return "<" if syntax.is_little_endian else ">", bool(syntax.is_implicit_VR)
 
 
 def _uid(values: dict[int, str], tag: int, keyword: str) -> str:
@@ -97,45 +114,47 @@ class _Scanner:
 
     def __init__(self, buffer: memoryview, endian: str) -> None:
         self.buffer = buffer
-        self.endian = endian
+        self.end = len(buffer)
         self.at = 0
+        self.short_form, self.long_form, self.long_length = FORMS[endian]
 
     def scan(self, implicit: bool) -> dict[int, str]:
         """Collect the wanted values up to (0020,000E), or to the end of the buffer."""
         values: dict[int, str] = {}
         last_tag = 0
-        while self.at < len(self.buffer) and last_tag < SERIES_INSTANCE_UID:
+        while self.at < self.end and last_tag < SERIES_INSTANCE_UID:
             tag, length, nested_implicit = self._element(implicit)
             if tag > SERIES_INSTANCE_UID:
                 break
             last_tag = max(last_tag, tag)
             if length == UNDEFINED_LENGTH:
                 self._skip_undefined(nested_implicit)
-            elif tag in WANTED:
-                values[tag] = self._text(length)
-            else:
-                self._jump(length)
+                continue
+            start = self.at
+            self._jump(length)
+            if tag in WANTED:
+                values[tag] = str(self.buffer[start : self.at], "ascii").strip("\0 ")
         return values
 
     def _element(self, implicit: bool) -> tuple[int, int, bool]:
         """Read one element header: tag, length, and whether its items are implicit VR."""
-        group, number = struct.unpack_from(f"{self.endian}HH", self.buffer, self.at)
-        tag = group << 16 | number
-        if implicit or group == 0xFFFE:
-            (length,) = struct.unpack_from(f"{self.endian}I", self.buffer, self.at + 4)
-            self.at += 8
-            return tag, length, implicit
-        vr = bytes(self.buffer[self.at + 4 : self.at + 6])
+        at = self.at
+        if implicit:
+            group, number, length = self.long_form.unpack_from(self.buffer, at)
+            self.at = at + 8
+            return group << 16 | number, length, True
+        group, number, vr, length = self.short_form.unpack_from(self.buffer, at)
+        self.at = at + 8
+        if group == 0xFFFE:
+            (length,) = self.long_length.unpack_from(self.buffer, at + 4)
+            return group << 16 | number, length, False
         if not (vr.isalpha() and vr.isupper()):
             raise NotAcceptable(STATUS_CANNOT_UNDERSTAND, "Data set is not in its transfer syntax")
-        if vr in LONG_VRS or vr in LONG_VRS_TEXT:
-            (length,) = struct.unpack_from(f"{self.endian}I", self.buffer, self.at + 8)
-            self.at += 12
-        else:
-            (length,) = struct.unpack_from(f"{self.endian}H", self.buffer, self.at + 6)
-            self.at += 8
+        if vr in LONG_VRS:
+            (length,) = self.long_length.unpack_from(self.buffer, at + 8)
+            self.at = at + 12
         # UN of undefined length holds implicit VR items whatever the syntax (PS3.5 6.2.2).
-        return tag, length, vr == b"UN"
+        return group << 16 | number, length, vr == b"UN"
 
     def _skip_undefined(self, implicit: bool) -> None:
         """Step to behind the delimiter of a sequence of undefined length."""
@@ -156,10 +175,5 @@ class _Scanner:
 
     def _jump(self, length: int) -> None:
         self.at += length
-        if self.at > len(self.buffer):
+        if self.at > self.end:
             raise NotAcceptable(STATUS_CANNOT_UNDERSTAND, "Data set ends inside an element")
-
-    def _text(self, length: int) -> str:
-        start = self.at
-        self._jump(length)
-        return bytes(self.buffer[start : self.at]).decode("ascii").strip("\0 ")

@@ -1,12 +1,16 @@
-"""One instance on its way into the spool: written and hashed piece by piece, in bounded memory."""
+"""One instance on its way into the spool: collected and hashed in bounded memory, written once."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import mmap
 import os
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Final
 
+from node.direct_write import MemoryPool, write_all
+from node.durable import sync_directory
 from node.errors import (
     STATUS_CANNOT_UNDERSTAND,
     STATUS_DATA_SET_MISMATCH,
@@ -16,9 +20,12 @@ from node.errors import (
 from node.header import InstanceHeader, read_header
 from node.part10 import file_prefix
 
-# CT headers are a few kilobytes; a rare longer one is read back from the file.
-HEAD_BYTES = 65_536
-LONGEST_HEADER_BYTES = 16 * 2**20
+MEMORY_BYTES: Final = 2**20
+"""A CT image of 512 x 512 fits; what is longer grows in a temporary file, piece by piece."""
+LONGEST_HEADER_BYTES: Final = 16 * 2**20
+HASH_STEP_BYTES: Final = 65_536
+"""Hashed while the next bytes arrive, and seldom enough that the calls cost nothing."""
+NEW_FILE: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL
 
 
 @dataclass(frozen=True)
@@ -32,58 +39,71 @@ class StoreRequest:
 
 
 class IncomingFile:
-    """A temporary Part 10 file that grows as data arrives.
+    """A Part 10 file that grows as data arrives.
 
-    A failing disk does not interrupt the transfer: the rest is dropped and `seal` says so, which
-    lets the association answer 0xA700 and live on.
+    A failing disk does not interrupt the transfer: the rest is dropped and `publish` says so,
+    which lets the association answer 0xA700 and live on.
+
+    Parameters
+    ----------
+    memories
+        Where to collect; `discard` gives it back.
     """
 
-    def __init__(self, request: StoreRequest, temporary: Path) -> None:
+    def __init__(self, request: StoreRequest, temporary: str, memories: MemoryPool) -> None:
         self.request = request
         self.temporary = temporary
         self.size_bytes = 0
         self._sha256 = hashlib.sha256()
-        self._head = bytearray()
         self._failure = ""
         self._descriptor = -1
-        self._is_there = True
+        self._has_temporary = False
         prefix = file_prefix(
-            request.sop_class_uid, request.sop_instance_uid, request.transfer_syntax_uid
+            request.sop_class_uid,
+            request.sop_instance_uid,
+            request.transfer_syntax_uid,
+            request.calling_ae_title,
         )
-        self._prefix_bytes = len(prefix)
-        try:
-            self._descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        except OSError as error:
-            self.refuse(_reason(error))
-        self._write(memoryview(prefix))
+        self._data_start = self._hashed = self._end = len(prefix)
+        self._memories = memories
+        self._memory: mmap.mmap | None = memories.take()
+        self._view = memoryview(self._memory)
+        self._view[: self._end] = prefix
 
     @property
     def sha256(self) -> str:
         """SHA-256 of the data set so far."""
+        self._hash()
         return self._sha256.hexdigest()
+
+    def room(self, wanted: int) -> memoryview:
+        """Return where to put the next bytes of the data set, at most `wanted`; then `add`."""
+        if self._end == len(self._view):
+            self._write_out()
+        return self._view[self._end : self._end + wanted]
+
+    def add(self, count: int) -> None:
+        """Take the bytes that were put into `room`."""
+        self.size_bytes += count
+        if self._failure:
+            return
+        self._end += count
+        if self._end - self._hashed >= HASH_STEP_BYTES:
+            self._hash()
 
     def write(self, piece: memoryview) -> None:
         """Append a piece of the data set."""
-        self.size_bytes += len(piece)
-        if self._failure:
-            return
-        if len(self._head) < HEAD_BYTES:
-            self._head += piece[: HEAD_BYTES - len(self._head)]
-        self._sha256.update(piece)
-        self._write(piece)
-
-    def _write(self, piece: memoryview) -> None:
-        try:
-            # One write(2) transfers at most 2 GiB, and less on a full disk.
-            while piece and not self._failure:
-                piece = piece[os.write(self._descriptor, piece) :]
-        except OSError as error:
-            self.refuse(_reason(error))
+        while piece:
+            room = self.room(len(piece))
+            room[:] = piece[: len(room)]
+            self.add(len(room))
+            piece = piece[len(room) :]
 
     def refuse(self, reason: str) -> None:
         """Drop what was written and all that follows."""
         self._failure = reason
-        self.discard()
+        self._drop_file()
+        self._hashed = self._end = self._data_start
 
     def header(self) -> InstanceHeader:
         """Return the identity of the data set, which must be that of the request.
@@ -107,16 +127,21 @@ class IncomingFile:
         syntax = self.request.transfer_syntax_uid
         if not self.size_bytes:
             raise NotAcceptable(STATUS_CANNOT_UNDERSTAND, "C-STORE request without data set")
+        if not self._has_temporary:
+            return read_header(self._view[self._data_start : self._end], syntax)
+        self._write_out()
+        self._check_disk()
         try:
-            return read_header(memoryview(self._head), syntax)
+            return read_header(os.pread(self._descriptor, MEMORY_BYTES, self._data_start), syntax)
         except NotAcceptable:
-            if self.size_bytes <= len(self._head):
-                raise
-        longer = os.pread(self._descriptor, LONGEST_HEADER_BYTES, self._prefix_bytes)
+            longer = os.pread(self._descriptor, LONGEST_HEADER_BYTES, self._data_start)
         return read_header(longer, syntax)
 
-    def seal(self) -> None:
-        """Make the content durable, so that the file may be given its name.
+    def publish(self, path: str) -> None:
+        """Give content and name to the disk; one flush of a new file is the least that can be.
+
+        Whoever calls publishes no other file of this name meanwhile. The name is durable once
+        its directory is, see `node.durable`.
 
         Raises
         ------
@@ -125,27 +150,75 @@ class IncomingFile:
         """
         self._check_disk()
         try:
-            os.fsync(self._descriptor)
+            if self._has_temporary or not self._create(path):
+                self._rename(path)
         except OSError as error:
             self.refuse(_reason(error))
             self._check_disk()
-        self._close()
 
-    def publish(self, path: str) -> None:
-        """Move the sealed file to its name.
+    def _create(self, path: str) -> bool:
+        """Write what is in memory under its final name; False if that name is taken.
 
-        Sealed before, nothing torn ever bears a final name, also when two associations publish
-        the same instance at once. The name is durable once its directory is.
+        A power cut leaves a torn file, whose content does not have the hash in its name.
         """
-        os.replace(self.temporary, path)  # noqa: PTH105 (once per instance; a Path costs more)
-        self._is_there = False
+        try:
+            self._descriptor = os.open(path, NEW_FILE, 0o600)
+        except FileExistsError:
+            return False
+        try:
+            write_all(self._descriptor, self._view[: self._end])
+            self._flush()
+        except OSError:
+            os.unlink(path)  # noqa: PTH108 (the path is a text here)
+            raise
+        return True
+
+    def _rename(self, path: str) -> None:
+        """Flush the temporary file before it gets its name, which somebody may read already."""
+        self._write_out()
+        self._check_disk()
+        self._flush()
+        os.replace(self.temporary, path)  # noqa: PTH105 (the path is a text here)
+        self._has_temporary = False
+        sync_directory(os.path.dirname(path))  # noqa: PTH120 (the path is a text here)
+
+    def _flush(self) -> None:
+        os.fsync(self._descriptor)
+        self._close()
 
     def discard(self) -> None:
-        """Remove the temporary file; harmless after it was published."""
+        """Give up what is not published; harmless afterwards."""
+        self._drop_file()
+        if self._memory is not None:
+            self._view = memoryview(b"")
+            self._memories.give_back(self._memory)
+            self._memory = None
+
+    def _drop_file(self) -> None:
         self._close()
-        if self._is_there:
-            self.temporary.unlink(missing_ok=True)
-            self._is_there = False
+        if self._has_temporary:
+            self._has_temporary = False
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.temporary)  # noqa: PTH108 (the path is a text here)
+
+    def _write_out(self) -> None:
+        """Move what is in memory to the temporary file."""
+        if self._failure:
+            return
+        self._hash()
+        try:
+            if not self._has_temporary:
+                self._descriptor = os.open(self.temporary, NEW_FILE, 0o600)
+                self._has_temporary = True
+            write_all(self._descriptor, self._view[: self._end])
+        except OSError as error:
+            self.refuse(_reason(error))
+        self._hashed = self._end = 0
+
+    def _hash(self) -> None:
+        if self._hashed < self._end:
+            self._sha256.update(self._view[self._hashed : self._end])
+            self._hashed = self._end
 
     def _close(self) -> None:
         if self._descriptor >= 0:

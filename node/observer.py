@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from node.index import Addition
+from node.late_entries import Addition
 from node.received import ReceivedSeries, StoredInstance
 
 

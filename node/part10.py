@@ -15,6 +15,8 @@ from node.header import InstanceHeader, read_header
 PREAMBLE: Final = b"\0" * 128 + b"DICM"
 LONG_VRS: Final = (b"OB", b"UN", b"OW", b"SQ", b"UT")
 MAX_META_BYTES: Final = 65_536
+TRANSFER_SYNTAX_UID: Final = 0x0010
+SOURCE_AE_TITLE: Final = 0x0016
 # CT scanners write a few kilobytes before the pixels; a megabyte leaves room for private blocks.
 HEAD_BYTES: Final = 2**20
 
@@ -26,9 +28,12 @@ class FileIdentity:
     header: InstanceHeader
     transfer_syntax_uid: str
     data_set_offset: int
+    calling_ae_title: str = ""
 
 
-def file_prefix(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> bytes:
+def file_prefix(
+    sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str, calling_ae_title: str = ""
+) -> bytes:
     """Return preamble, prefix and file meta information to write before a data set.
 
     Encoded here (PS3.10 Section 7.1, Explicit VR Little Endian): once per received instance a
@@ -39,10 +44,12 @@ def file_prefix(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: 
         version
         + _short_element(0x0002, b"UI", sop_class_uid)
         + _short_element(0x0003, b"UI", sop_instance_uid)
-        + _short_element(0x0010, b"UI", transfer_syntax_uid)
+        + _short_element(TRANSFER_SYNTAX_UID, b"UI", transfer_syntax_uid)
         + _short_element(0x0012, b"UI", str(PYNETDICOM_IMPLEMENTATION_UID))
         + _short_element(0x0013, b"SH", PYNETDICOM_IMPLEMENTATION_VERSION)
     )
+    if calling_ae_title:
+        rest += _short_element(SOURCE_AE_TITLE, b"AE", calling_ae_title)
     return PREAMBLE + struct.pack("<HH2sHI", 2, 0x0000, b"UL", 4, len(rest)) + rest
 
 
@@ -65,19 +72,38 @@ def identify(path: Path) -> FileIdentity:
     """
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
-        syntax, offset = parse_meta(head)
+        meta, offset = _meta_elements(head)
+        syntax = _transfer_syntax(meta)
         try:
             header = read_header(memoryview(head)[offset:], syntax)
         except NotAcceptable:
             header = read_header(memoryview(head + file.read())[offset:], syntax)
-    return FileIdentity(header, syntax, offset)
+    calling = meta.get(SOURCE_AE_TITLE, b"").decode("ascii", "replace").strip("\0 ")
+    return FileIdentity(header, syntax, offset, calling)
 
 
 def parse_meta(head: bytes) -> tuple[str, int]:
     """Return transfer syntax UID and data set offset from the beginning of a Part 10 file."""
+    meta, offset = _meta_elements(head)
+    return _transfer_syntax(meta), offset
+
+
+def _transfer_syntax(meta: dict[int, bytes]) -> str:
+    try:
+        syntax = meta.get(TRANSFER_SYNTAX_UID, b"").decode("ascii").strip("\0 ")
+    except UnicodeDecodeError as error:
+        raise NotAcceptable(STATUS_CANNOT_UNDERSTAND, "File meta is damaged") from error
+    if not syntax:
+        raise NotAcceptable(STATUS_CANNOT_UNDERSTAND, "File meta is damaged")
+    return syntax
+
+
+def _meta_elements(head: bytes) -> tuple[dict[int, bytes], int]:
+    """Return the values by element number, and the data set offset."""
     if head[128:132] != b"DICM":
         raise NotAcceptable(STATUS_CANNOT_UNDERSTAND, "Not a DICOM Part 10 file")
-    syntax, at = "", 132
+    values: dict[int, bytes] = {}
+    at = 132
     try:
         while head[at : at + 2] == b"\x02\x00":
             element = struct.unpack_from("<H", head, at + 2)[0]
@@ -88,10 +114,9 @@ def parse_meta(head: bytes) -> tuple[str, int]:
             at = start + length
             if at > MAX_META_BYTES:
                 break
-            if element == 0x0010:
-                syntax = head[start:at].decode("ascii").strip("\0 ")
-    except (struct.error, UnicodeDecodeError) as error:
+            values[element] = head[start:at]
+    except struct.error as error:
         raise NotAcceptable(STATUS_CANNOT_UNDERSTAND, "File meta is damaged") from error
-    if at > min(len(head), MAX_META_BYTES) or not syntax:
+    if at > min(len(head), MAX_META_BYTES):
         raise NotAcceptable(STATUS_CANNOT_UNDERSTAND, "File meta is damaged")
-    return syntax, at
+    return values, at

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import logging
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from node.durable import make_directory, sync_directory
 from node.errors import NotAcceptable
+from node.folders import series_folder
 from node.index import SpoolIndex
 from node.part10 import FileIdentity, identify
 from node.received import StoredInstance, instance_file_name, series_key
@@ -31,9 +33,10 @@ class RecoveryReport:
 def recover(root: Path, index: SpoolIndex) -> RecoveryReport:
     """Make the index equal to the files under `root`.
 
-    A temporary file was never acknowledged and is removed. A finished file without index entry
-    was not acknowledged either, but is whole, so it is adopted. A file whose bytes are not what
-    its name says goes to ``damaged/``. An index entry without file is dropped and reported.
+    A temporary file was never acknowledged and is removed. A file without index entry may have
+    been acknowledged: if its bytes are what its name says it is adopted, with all that its row
+    would have said. Otherwise the power failed while it was written, or it was damaged since, and
+    it goes to ``damaged/``. An index entry without file is dropped and reported.
     """
     for key in index.purging_series():
         shutil.rmtree(series_folder(root, key), ignore_errors=True)
@@ -42,7 +45,7 @@ def recover(root: Path, index: SpoolIndex) -> RecoveryReport:
     on_disk = {str(path.relative_to(root)) for path in (root / "series").glob("*/*/*.dcm")}
     indexed = index.paths()
     adopted = damaged = 0
-    for relative in sorted(on_disk - indexed):
+    for relative in _as_they_came(root, on_disk - indexed):
         if _adopt(root, relative, index):
             adopted += 1
         else:
@@ -57,9 +60,9 @@ def recover(root: Path, index: SpoolIndex) -> RecoveryReport:
     return report
 
 
-def series_folder(root: Path, key: str) -> Path:
-    """Return the folder of a series; two levels keep directories small."""
-    return root / "series" / key[:2] / key
+def _as_they_came(root: Path, relative: Iterable[str]) -> list[str]:
+    """Sort files by age: of two contents of an instance the later one is current."""
+    return sorted(relative, key=lambda each: ((root / each).stat().st_mtime_ns, each))
 
 
 def _remove_torn(incoming: Path) -> int:
@@ -94,7 +97,7 @@ def _adopt(root: Path, relative: str, index: SpoolIndex) -> bool:
             size_bytes=size_bytes,
             path=relative,
             transfer_syntax_uid=identity.transfer_syntax_uid,
-            calling_ae_title="",
+            calling_ae_title=identity.calling_ae_title,
         )
     )
     return True

@@ -13,6 +13,7 @@ from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event, EventHandlerType
 
+from node.command_set import StoreCommand
 from node.errors import (
     STATUS_OUT_OF_RESOURCES,
     STATUS_SUCCESS,
@@ -20,7 +21,7 @@ from node.errors import (
     OutOfResources,
 )
 from node.incoming import IncomingFile, StoreRequest
-from node.index import Addition
+from node.late_entries import Addition
 from node.observer import NodeObserver
 from node.received import StoredInstance
 from node.settings import ListenerLimits, ListenerSettings
@@ -109,26 +110,24 @@ class StorageScp:
     def on_c_store(self, event: Event) -> Dataset:
         """Store the data set of a C-STORE request that the library received whole."""
         request = cast(C_STORE, event.request)
-        incoming = self.receive(
-            event.assoc,
-            str(event.context.transfer_syntax),
+        command = StoreCommand(
+            int(request.MessageID or 0),
             str(request.AffectedSOPClassUID),
             str(request.AffectedSOPInstanceUID),
         )
+        incoming = self.receive(event.assoc, str(event.context.transfer_syntax), command)
         if request.DataSet is not None:
             incoming.write(request.DataSet.getbuffer())
         return self.keep(incoming, event.assoc).to_dataset()
 
     def receive(
-        self,
-        association: Association,
-        transfer_syntax_uid: str,
-        sop_class_uid: str,
-        sop_instance_uid: str,
+        self, association: Association, transfer_syntax_uid: str, command: StoreCommand
     ) -> IncomingFile:
         """Begin to receive an instance."""
         calling = str(association.requestor.ae_title).strip()
-        request = StoreRequest(transfer_syntax_uid, sop_class_uid, sop_instance_uid, calling)
+        request = StoreRequest(
+            transfer_syntax_uid, command.sop_class_uid, command.sop_instance_uid, calling
+        )
         return self._spool.receive(request)
 
     def keep(self, incoming: IncomingFile, association: Association) -> StoreAnswer:

@@ -15,7 +15,7 @@ from node.commitment_scu import ReportConsumer
 from node.completion import CompletionDispatcher, SeriesConsumer
 from node.doorway import Doorway
 from node.errors import Permanent
-from node.index import Addition
+from node.late_entries import Addition
 from node.observer import NodeObserver, SilentObserver
 from node.received import StoredInstance, series_key
 from node.roster import Roster

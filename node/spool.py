@@ -1,7 +1,8 @@
 """The durable store of received instances.
 
-``store`` returns only when the file, its directory entry and its index row are on the disk,
-so that a success answered afterwards stays true whatever happens next.
+``store`` returns only when the file and its directory entry are on the disk, so that a success
+answered afterwards stays true whatever happens next. All that the index says of an instance is
+in its file, too: a row that was not written yet is made again by `node.recovery`.
 """
 
 from __future__ import annotations
@@ -13,16 +14,16 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from node.durable import make_directory, sync_directory
+from node.direct_write import MemoryPool
+from node.durable import make_directory
 from node.errors import OutOfResources, Permanent
-from node.gate import SeriesGate
-from node.group_commit import GroupCommit
-from node.incoming import IncomingFile, StoreRequest
-from node.index import Addition, SeriesRecord, SpoolIndex
+from node.folders import SeriesFolders, series_folder
+from node.gate import Gate
+from node.incoming import MEMORY_BYTES, IncomingFile, StoreRequest
+from node.index import SeriesRecord, SpoolIndex
+from node.late_entries import Addition, Entry
 from node.received import (
     ReceivedInstance,
     ReceivedSeries,
@@ -31,19 +32,11 @@ from node.received import (
     instance_set_digest,
     series_key,
 )
-from node.recovery import RecoveryReport, recover, series_folder
+from node.recovery import RecoveryReport, recover
 from node.settings import SpoolSettings
 
 LOG = logging.getLogger(__name__)
 INDEX_NAME = "index.sqlite"
-
-
-@dataclass(frozen=True)
-class Publication:
-    """A sealed file that wants its name and its index entry."""
-
-    incoming: IncomingFile
-    instance: StoredInstance
 
 
 class Spool:
@@ -67,16 +60,20 @@ class Spool:
         self.index = SpoolIndex(self.root / INDEX_NAME)
         self.recovery: RecoveryReport = recover(self.root, self.index)
         self._temporary_names = itertools.count()
-        self._gate = SeriesGate()
-        self._publications: GroupCommit[Publication, Addition] = GroupCommit(self._publish_all)
+        self._memories = MemoryPool(MEMORY_BYTES)
+        self._series = Gate()
+        self._instances = Gate()
+        self._folders = SeriesFolders(self.root)
 
     def close(self) -> None:
         """Close the index and give up the folder; closing twice is harmless."""
         if self.closed:
             return
         self.closed = True
-        self.index.close()
-        os.close(self._ownership)
+        try:
+            self.index.close()
+        finally:
+            os.close(self._ownership)
 
     def free_bytes(self) -> int:
         """Return the free space of the spool's file system for us, in bytes."""
@@ -89,7 +86,8 @@ class Spool:
     def receive(self, request: StoreRequest) -> IncomingFile:
         """Begin to receive an instance; `keep` or `IncomingFile.discard` has to follow."""
         number = next(self._temporary_names)
-        incoming = IncomingFile(request, self.root / "incoming" / f"{os.getpid()}-{number}.part")
+        temporary = f"{self.root}/incoming/{os.getpid()}-{number}.part"
+        incoming = IncomingFile(request, temporary, self._memories)
         if not self.has_room():
             incoming.refuse("spool is below its free space watermark")
         return incoming
@@ -111,10 +109,7 @@ class Spool:
         """
         try:
             instance = _describe(incoming)
-            key = series_key(instance.StudyInstanceUID, instance.SeriesInstanceUID)
-            if self._holds(instance, key):
-                return instance, Addition.KNOWN
-            addition = self._publish(incoming, instance, key)
+            addition = self._place(incoming, instance)
         except (OSError, sqlite3.OperationalError) as error:
             LOG.error("spool cannot write: %s", type(error).__name__)
             raise OutOfResources("spool cannot write") from error
@@ -132,30 +127,29 @@ class Spool:
         incoming.write(memoryview(data_set))
         return self.keep(incoming)
 
-    def _holds(self, instance: StoredInstance, key: str) -> bool:
-        return (
-            self.index.knows(key, instance.SOPInstanceUID, instance.sha256)
-            and (self.root / instance.path).is_file()
-        )
+    def _place(self, incoming: IncomingFile, instance: StoredInstance) -> Addition:
+        """Give an instance its file, then its entry; nothing if the spool holds it."""
+        key = series_key(instance.StudyInstanceUID, instance.SeriesInstanceUID)
+        with self._series.shared(key), self._instances.alone(f"{key} {instance.SOPInstanceUID}"):
+            versions = self.index.versions(key, instance.SOPInstanceUID)
+            path = f"{self.root}/{instance.path}"
+            if instance.sha256 in versions and os.path.isfile(path):  # noqa: PTH113
+                return Addition.KNOWN
+            self._publish(incoming, key, path)
+            if instance.sha256 in versions:
+                return Addition.KNOWN
+            addition = Addition.CHANGED if versions else Addition.NEW
+            self.index.enter(Entry(key, instance, addition))
+            return addition
 
-    def _publish(self, incoming: IncomingFile, instance: StoredInstance, key: str) -> Addition:
-        with self._gate.publishing(key):
-            incoming.seal()
-            return self._publications.add(Publication(incoming, instance))
-
-    def _publish_all(self, publications: Sequence[Publication]) -> list[Addition]:
-        """Name files, make their directories durable, then the entries: one flush for each."""
-        folders = set()
-        for each in publications:
-            path = f"{self.root}/{each.instance.path}"
-            folder = os.path.dirname(path)  # noqa: PTH120 (once per instance; a Path costs more)
-            if folder not in folders and not os.path.isdir(folder):  # noqa: PTH112
-                make_directory(Path(folder))
-            each.incoming.publish(path)
-            folders.add(folder)
-        for folder in folders:
-            sync_directory(folder)
-        return self.index.add_all([each.instance for each in publications])
+    def _publish(self, incoming: IncomingFile, key: str, path: str) -> None:
+        folder = self._folders.make(key)
+        try:
+            incoming.publish(path)
+            self._folders.settle(folder)
+        except (OSError, OutOfResources):
+            self._folders.forget(key)
+            raise
 
     def received_series(
         self, study_instance_uid: str, series_instance_uid: str, reason: str = ""
@@ -209,8 +203,9 @@ class Spool:
         return list(folder.iterdir()) if folder.is_dir() else []
 
     def _purge(self, key: str) -> None:
-        with self._gate.purging(key):
+        with self._series.alone(key):
             self.index.begin_purge(key)
+            self._folders.forget(key)
             shutil.rmtree(series_folder(self.root, key), ignore_errors=True)
             self.index.forget(key)
 

@@ -20,29 +20,28 @@ from node import (
     SeriesSettings,
     Spool,
     SpoolSettings,
+    incoming,
 )
 from node.bounded_socket import BoundedSocket
-from node.group_commit import GroupCommit
 from node.incoming import IncomingFile
 from node.index import SpoolIndex
 from node.scp import StorageScp
 from node.streaming import StreamingDul
 
 # What is inside another stage is taken out of it; the order is that of an instance.
-STAGES: tuple[tuple[str, type[Any], str], ...] = (
+STAGES: tuple[tuple[str, object, str], ...] = (
     ("waiting for the sender", BoundedSocket, "wait"),
-    ("reading the socket", BoundedSocket, "_fill"),
-    ("PDUs and fragments", StreamingDul, "_serve_one"),
-    ("creating the file", IncomingFile, "__init__"),
-    ("SHA-256", IncomingFile, "write"),
-    ("writing the file", IncomingFile, "_write"),
+    ("reading the socket", BoundedSocket, "_receive"),
+    ("beginning an instance", StorageScp, "receive"),
+    ("commands and fragments", StreamingDul, "_serve_one"),
+    ("SHA-256", IncomingFile, "_hash"),
     ("reading the header", IncomingFile, "header"),
     ("deciding and naming", StorageScp, "keep"),
-    ("known already?", SpoolIndex, "knows"),
-    ("content to the disk", IncomingFile, "seal"),
-    ("waiting for a shared flush", GroupCommit, "add"),
-    ("name and directory to the disk", Spool, "_publish_all"),
-    ("index entry to the disk", SpoolIndex, "add_all"),
+    ("known already?", SpoolIndex, "versions"),
+    ("creating the file", IncomingFile, "publish"),
+    ("content to the disk", incoming, "write_all"),
+    ("what is left, and the name, to the disk", IncomingFile, "_flush"),
+    ("index entries, in a thread of their own", SpoolIndex, "_write"),
     ("following the series", NodeServer, "_instance_stored"),
     ("answering", StreamingDul, "_answer"),
 )

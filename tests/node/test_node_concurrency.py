@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from node.gate import SeriesGate
+from node.gate import Gate
 from node.group_commit import GroupCommit
 
 
@@ -47,18 +47,18 @@ def test_a_failed_commit_fails_each_of_its_items_and_not_the_next():
 
 
 def test_purging_waits_for_publishers_and_publishers_for_purging():
-    gate, story = SeriesGate(), []
+    gate, story = Gate(), []
 
     def purge():
-        with gate.purging("s"):
+        with gate.alone("s"):
             story.append("purged")
 
-    with gate.publishing("s"), gate.publishing("s"), gate.publishing("other"):
+    with gate.shared("s"), gate.shared("s"), gate.shared("other"):
         purger = threading.Thread(target=purge)
         purger.start()
         story.append("published")
     purger.join(10)
     assert story == ["published", "purged"]
-    with gate.publishing("s"):
+    with gate.shared("s"):
         story.append("again")
     assert story[-1] == "again"

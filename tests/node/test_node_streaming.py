@@ -13,7 +13,10 @@ from pydicom.dataset import Dataset
 from pynetdicom.dsutils import encode
 
 from node import ListenerSettings, ReceivePath, echo, send_files
-from node.streaming import MalformedPdu, StreamingDul, dul_factory, fragments
+from node.bounded_socket import BoundedSocket
+from node.incoming import MEMORY_BYTES
+from node.presentation_data import DataSetFragments, MalformedPdu, Opening
+from node.streaming import StreamingDul, dul_factory
 from node.upper_layer import GuardedDul
 
 STATUS_SUCCESS = struct.pack("<HHIH", 0, 0x0900, 2, 0)
@@ -41,14 +44,35 @@ def test_ct_goes_past_the_library_unless_switched_off(
     assert len(served) == (4 if receive_path is ReceivePath.STREAMED else 0)
 
 
-@given(body=st.binary(max_size=300))
-def test_any_bytes_are_fragments_or_malformed(body):
-    pdu = memoryview(struct.pack(">BBI", 4, 0, len(body)) + body)
+class Heard(BoundedSocket):
+    """Bytes that came already, and nothing behind them."""
+
+    def __init__(self, sent):
+        self._buffer, self._view = bytearray(sent), memoryview(sent)
+        self._start, self._end = 0, len(sent)
+        self._idle_seconds, self.max_pdu_bytes = 1.0, 1000
+        self.socket, self._whole = None, 0
+
+
+@given(body=st.binary(max_size=300), pieces=st.lists(st.binary(max_size=40), max_size=3))
+def test_any_bytes_are_a_data_set_or_end_the_association(body, pieces):
+    """What is read are the fragments' bytes, all of them and no others."""
+    last = len(pieces) - 1
+    pdvs = [pdv(1, 2 * (number == last), piece) for number, piece in enumerate(pieces)]
+    sent = b"".join(pdvs) + body
+    heard = Heard(p_data(sent) + b"behind")
+    fragments = DataSetFragments(heard, Opening(1, b"", taken=6, rest=len(sent)))
+    data = bytearray()
     try:
-        pieces = list(fragments(pdu))
-    except MalformedPdu:
+        while (length := fragments.next()) is not None:
+            room = bytearray(length)
+            fragments.read_into(memoryview(room))
+            data += room
+    except (MalformedPdu, OSError):
+        assert body or not pieces
         return
-    assert sum(len(piece.data) + 6 for piece in pieces) == len(body)
+    assert data == b"".join(pieces) or not pieces
+    assert heard.peek(6) == b"behind"
 
 
 def item(kind, body):
@@ -230,9 +254,12 @@ def test_mutated_messages_never_stop_the_node(raw_peer, data):
 
 def test_a_sender_that_vanishes_leaves_nothing_behind(raw_peer, wait_until, receive_path):
     peer, node = raw_peer(), raw_peer.node
-    peer.connection.sendall(p_data(pdv(1, 3, command_set()), pdv(1, 0, data_set())))
+    piece = p_data(pdv(1, 0, b"x" * 100_000))
+    beyond_memory = piece * (MEMORY_BYTES // 100_000 + 1)
+    peer.connection.sendall(p_data(pdv(1, 3, command_set())) + beyond_memory)
     incoming = node.spool.root / "incoming"
-    # The library holds the fragments in memory and makes the file at the end.
+    # The library holds the fragments in memory and makes the file at the end; the streamed path
+    # begins a file with what is beyond its memory.
     files = 1 if receive_path is ReceivePath.STREAMED else 0
     wait_until(lambda: len(list(incoming.iterdir())) == files)
     wait_until(lambda: node.server.status().open_associations == 1)
