@@ -190,7 +190,7 @@ def _opened(
         bodies[surface.box][taken] = 0
         labels[surface.box][taken] = 0
     named = "; ".join(words for _, _, words in opened.values())
-    text = f"The mask had closed a hollow of an endplate, where the image shows disc: {named}."
+    text = f"The first outline had bridged a hollow of an endplate, which was mended: {named}."
     return replace(
         segmentation,
         labels=labels,

@@ -131,7 +131,7 @@ def _acquisition_notices(
         notices.append(
             Notice(
                 "slice_gap",
-                f"SliceThickness (0018,0050) is {thickness:g} mm, slices are {spacing:g} mm apart",
+                f"Slices of {thickness:g} mm lie {spacing:g} mm apart, with gaps between them.",
             )
         )
     tilt = acquisition.GantryDetectorTilt
@@ -139,9 +139,9 @@ def _acquisition_notices(
         notices.append(
             Notice(
                 "gantry_tilt_in_header",
-                f"GantryDetectorTilt (0018,1120) is {tilt:g} degrees, the positions show none",
+                f"A gantry tilt of {tilt:g} degrees is stated, the slice positions show none.",
             )
         )
     if text(header.dataset, "LossyImageCompression") == "01":
-        notices.append(Notice("lossy_compression", "LossyImageCompression (0028,2110) is 01"))
+        notices.append(Notice("lossy_compression", "The images were compressed with loss."))
     return notices

@@ -48,9 +48,9 @@ def check_acquisition(volume: CTVolume) -> tuple[Notice, ...]:
 def _kvp(volume: CTVolume) -> Notice | None:
     kvp = volume.source.acquisition.KVP
     if kvp is None:
-        return Notice("kvp_unknown", "KVP is missing: HU of bone depend on it.")
+        return Notice("kvp_unknown", "The tube voltage is not stated: HU of bone depend on it.")
     if all(abs(kvp - known) > KVP_TOLERANCE for known in ENVELOPE_KVP):
-        text = f"KVP is {kvp:g}; HU and texture were published for 120 and 130 kVp."
+        text = f"Tube voltage {kvp:g} kV: HU and texture were published for 120 and 130 kV."
         return Notice("kvp_outside_envelope", text)
     return None
 
@@ -67,13 +67,14 @@ def _slices(volume: CTVolume) -> Notice | None:
 def _kernel(volume: CTVolume) -> Notice | None:
     kernel = volume.source.acquisition.ConvolutionKernel
     if kernel is None or not kernel.strip():
-        return Notice("kernel_unknown", "ConvolutionKernel is missing: texture depends on it.")
+        text = "The reconstruction kernel is not stated: texture depends on it."
+        return Notice("kernel_unknown", text)
     if BONE_KERNEL.search(kernel):
         return None
     if SOFT_KERNEL.search(kernel):
-        text = f"ConvolutionKernel {kernel} is no bone kernel: texture was published for those."
+        text = f"Reconstruction kernel {kernel} is no bone kernel: texture was published for those."
         return Notice("kernel_not_bone", text)
-    text = f"ConvolutionKernel {kernel} is not in the table: texture depends on it."
+    text = f"Reconstruction kernel {kernel} is not known here: texture depends on it."
     return Notice("kernel_unknown", text)
 
 

@@ -50,7 +50,11 @@ def require_hounsfield(frames: Sequence[FrameHeader]) -> list[Notice]:
             "not_hounsfield", f"RescaleType (0028,1054) is {foreign[0][:16]}, not HU"
         )
     if "US" in units:
-        return [Notice("rescale_type_unspecified", "RescaleType (0028,1054) is US (unspecified)")]
+        return [
+            Notice(
+                "rescale_type_unspecified", "The unit of the values is not stated: HU are assumed."
+            )
+        ]
     return []
 
 
@@ -65,7 +69,7 @@ def padding_notices(frames: Sequence[FrameHeader]) -> list[Notice]:
     return [
         Notice(
             "padding_value_ignored",
-            f"PixelPaddingValue (0028,0120) of {ignored} slice(s) means a HU value of tissue",
+            f"The padding value of {ignored} slice(s) is one of tissue and was not used.",
         )
     ]
 

@@ -43,7 +43,7 @@ def _conclusions(context: ResultContext) -> list[str]:
     findings = context.findings
     lines = [wording.conclusion(findings)]
     if findings.analysed:
-        lines.append(wording.spine_density(findings.spine))
+        lines += [wording.spine_density(findings.spine), wording.level_confidence(findings)]
     lines.append(wording.RESEARCH_USE)
     lines.append(wording.superseding(context.settings.predecessor))
     return lines

@@ -19,7 +19,7 @@ _ROW = 31.0
 _HEAD_ROW = 24.0
 _DENSITY_LINES = 120.0
 
-_COLUMNS = ((0, "Level"), (62, "Height loss"), (170, "Heights A / M / P"), (334, "Density"),
+_COLUMNS = ((0, "Level"), (62, "Height loss"), (170, "Heights A / M / P"), (334, "Bone density"),
             (426, "Remark"))  # fmt: skip
 _UNITS = ((62, "%"), (170, "mm"), (334, "mg/cm3"))
 _REMARK_CHARACTERS = 17
@@ -45,7 +45,7 @@ def draw_overview(findings: Findings, panels: Panels, notice: str = "") -> RGBAr
     _draw_footer(page, findings)
     page.text(
         (page.width - _MARGIN, page.height - 15),
-        "Height loss: smallest height against the reference height of the body",
+        "A / M / P: anterior, middle, posterior. Height loss: smallest against reference height",
         13, MUTED, ha="right",
     )  # fmt: skip
     return page.rgb()
@@ -69,10 +69,7 @@ def draw_not_analysable(findings: Findings, notice: str = "") -> RGBArray:
     y = 140.0
     for reason in findings.reasons:
         y = page.paragraph((_MARGIN, y), reason.text, 95, 24, FOREGROUND) + 14
-    page.paragraph(
-        (_MARGIN, y + 10), "No masks, levels or measurements were made from this series.", 95, 20,
-        MUTED,
-    )  # fmt: skip
+    page.paragraph((_MARGIN, y + 10), wording.NOTHING_MADE, 95, 20, MUTED)
     _draw_footer(page, findings)
     return page.rgb()
 
@@ -112,7 +109,8 @@ def _draw_table(page: Page, findings: Findings) -> None:
         _draw_row(page, (left, y - 0.28 * step), vertebra)
     y += 12
     page.line((left, y), (page.width - _MARGIN, y), MUTED)
-    page.paragraph((left, y + 24), wording.spine_density(findings.spine), 68, 15, FOREGROUND)
+    y = page.paragraph((left, y + 24), wording.spine_density(findings.spine), 68, 15, FOREGROUND)
+    page.paragraph((left, y + 6), wording.level_confidence(findings), 68, 15, FOREGROUND)
 
 
 def _draw_row(page: Page, position: tuple[float, float], vertebra: VertebraFindings) -> None:

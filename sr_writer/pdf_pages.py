@@ -13,7 +13,7 @@ from reportlab.platypus.flowables import Flowable
 from sr_writer import wording
 from sr_writer.drawing import RGBArray
 from sr_writer.findings_schema import FEATURE_KEYS, Findings, VertebraFindings
-from sr_writer.pdf_style import data_table, paragraph
+from sr_writer.pdf_style import data_table, is_printable, paragraph
 from sr_writer.settings import WriterSettings
 from sr_writer.wording import number
 
@@ -26,7 +26,11 @@ _WIDE = 0.8
 
 _SHORT_TABLE = 14
 
-_FEATURE_TITLES = ("Variance", "Skewness", "Energy", "Entropy", "SRE", "LRE", "RLN", "RP")
+_LEVEL_WORDS = (
+    "A / M / P: anterior, middle and posterior height. Loss: smallest height against the reference "
+    "height. n/a: not available, for the reason on the last page."
+)
+_FEATURE_TITLES = ("Variance", "Skewness", "Energy", "Entropy\nbit", "SRE", "LRE", "RLN", "RP")
 _FEATURE_WORDS = (
     "Variance and skewness: spread and asymmetry of the grey-value histogram. Energy and entropy: "
     "uniformity and disorder of neighbouring grey values. SRE, LRE, RLN, RP: short-run emphasis, "
@@ -48,8 +52,11 @@ def findings_page(findings: Findings, picture: RGBArray, head: list[Flowable]) -
         *head,
         paragraph(wording.conclusion(findings), "flagged" if findings.flagged else "verdict"),
         paragraph(wording.spine_density(findings.spine)),
+        paragraph(wording.level_confidence(findings)),
         Spacer(1, 3 * mm),
         *_picture_and_table(picture, findings),
+        Spacer(1, 2 * mm),
+        paragraph(_LEVEL_WORDS, "small"),
         *_warning_lines(findings, limit=4),
     ]
 
@@ -96,7 +103,7 @@ def not_analysable_page(findings: Findings, head: list[Flowable]) -> list[Flowab
         *head,
         paragraph(wording.conclusion(findings), "flagged"),
         Spacer(1, 3 * mm),
-        paragraph("No masks, levels or measurements were made from this series."),
+        paragraph(wording.NOTHING_MADE),
     ]
 
 
@@ -114,8 +121,10 @@ def report_head(header: Dataset | None, settings: WriterSettings) -> list[Flowab
 
 
 def _patient_line(header: Dataset) -> str:
-    """Identify patient and study in letters the font has (the alphabetic name component)."""
+    """Identify patient and study; a name the font cannot show is left to the identifiers."""
     name = str(header.PatientName).split("=")[0].replace("^", " ").strip()
+    if not is_printable(name):
+        name = "(name as in the study)"
     parts = [
         ("Patient", name),
         ("ID", str(header.PatientID)),
@@ -190,7 +199,7 @@ def _level_row(vertebra: VertebraFindings) -> list[str]:
 
 
 def _texture_table(findings: Findings) -> Table:
-    rows = [["Level", "HU mean", "HU SD", "mg/cm3", *_FEATURE_TITLES]]
+    rows = [["Level", "Mean\nHU", "SD\nHU", "Density\nmg/cm3", *_FEATURE_TITLES]]
     flagged = set()
     for vertebra in findings.vertebrae:
         if vertebra.fractured:
@@ -211,7 +220,7 @@ def _feature(key: str, value: float | None) -> str:
     """All six digits that findings.json has; energy always with its power of ten."""
     if value is None:
         return "n/a"
-    return f"{value:.5e}" if key == "energy" else f"{value:.6g}"
+    return f"{value:.5e}" if key == "energy" else f"{value:#.6g}"
 
 
 def _warning_lines(findings: Findings, limit: int) -> list[Flowable]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from functools import cache
 from pathlib import Path
 
@@ -16,7 +17,9 @@ from reportlab.platypus import Paragraph, Table, TableStyle
 from sr_writer import palette
 
 FONT = "DejaVuSans"
-"""Comes with matplotlib; has Latin, Greek, Cyrillic, Arabic and Hebrew letters."""
+"""Comes with matplotlib; has Latin, Greek and Cyrillic letters."""
+
+_RIGHT_TO_LEFT = ("R", "AL")
 
 FLAGGED = colors.HexColor(palette.FLAGGED)
 FLAGGED_TINT = colors.HexColor("#FBE9DD")
@@ -51,6 +54,14 @@ def register_fonts() -> None:
     for name in (FONT, f"{FONT}-Bold"):
         pdfmetrics.registerFont(TTFont(name, str(folder / f"{name}.ttf")))
     pdfmetrics.registerFontFamily(FONT, normal=FONT, bold=f"{FONT}-Bold")
+
+
+def is_printable(text: str) -> bool:
+    """Whether the font has every letter; right-to-left scripts would come out reversed."""
+    letters = pdfmetrics.getFont(FONT).face.charToGlyph
+    return all(
+        ord(c) in letters and unicodedata.bidirectional(c) not in _RIGHT_TO_LEFT for c in text
+    )
 
 
 def paragraph(text: str, style: str = "body") -> Paragraph:

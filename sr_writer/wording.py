@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from sr_writer.findings_schema import Findings, SpineFindings, VertebraFindings
 from sr_writer.settings import PredecessorObject
+from texture.calibration import GENERIC_CALIBRATION
 
 RESEARCH_USE = "Research use only. Not for diagnosis."
+NOTHING_MADE = "No outlines, levels or measurements were made from this series."
 
 GRADE_WORDS = {0: "none", 1: "mild", 2: "moderate", 3: "severe"}
 """Grade 0 to 3 in words (Genant 1993)."""
@@ -39,9 +41,17 @@ _CLASS_WORDS = {
     "osteoporosis": "osteoporosis (below 80 mg/cm3)",
 }
 
+_PHASE_WORDS = {
+    "native": "none",
+    "arterial": "arterial phase",
+    "portal_venous": "portal venous phase",
+    "late": "late phase",
+    "unspecified": "given, phase unknown",
+}
+
 METHOD_LIMITS = (
     "Levels are named from the anatomy inside the field of view. A scan that shows neither the "
-    "sacrum nor the ribs may be named one level off; the confidence of each name is given.",
+    "sacrum nor the ribs may be named one level off; the confidence of the names is given.",
     "Heights are measured between the endplates in the mid-sagittal slab of each body. Height "
     "loss is relative to the posterior height of the same vertebra, or to its neighbours where "
     "the posterior wall itself is lowered.",
@@ -97,10 +107,21 @@ def spine_density(spine: SpineFindings) -> str:
     if spine.bmd_class is not None:
         text += f", {_CLASS_WORDS.get(spine.bmd_class, spine.bmd_class)}"
     if spine.calibration:
-        text += f". Calibration: {spine.calibration}"
+        named = spine.calibration.replace(GENERIC_CALIBRATION.name, "generic for 120 kV")
+        text += f". Calibration: {named}"
     if spine.contrast_phase:
-        text += f". Contrast phase: {spine.contrast_phase}"
+        phase = _PHASE_WORDS.get(spine.contrast_phase, spine.contrast_phase.replace("_", " "))
+        text += f". Contrast agent: {phase}"
     return ascii_text(text) + "."
+
+
+def level_confidence(findings: Findings) -> str:
+    """Say how sure the names of the levels are; empty without vertebrae."""
+    percents = sorted(round(100 * vertebra.confidence) for vertebra in findings.vertebrae)
+    if not percents:
+        return ""
+    low, high = percents[0], percents[-1]
+    return f"Confidence of the level names: {low if low == high else f'{low} to {high}'} %."
 
 
 def vertebra_line(vertebra: VertebraFindings) -> str:

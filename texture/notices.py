@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from inference.volume import Acquisition, Notice
-from texture.calibration import GENERIC_CALIBRATION, Calibration
+from texture.calibration import Calibration
 from texture.conversion import Conversion, Corrections
 from texture.density import REFERENCE_LEVELS
 from texture.report import SpineDensity
@@ -24,13 +24,14 @@ def density_notices(
         notices.append(
             Notice(
                 "bmd_generic_calibration",
-                f"BMD uses the generic calibration {GENERIC_CALIBRATION.name}, not one measured on "
-                "this scanner.",
+                "Bone density uses a generic calibration, not one measured on this scanner.",
             )
         )
         if acquisition.KVP is None:
             notices.append(
-                Notice("bmd_kvp_unknown", "The tube voltage is unknown; BMD assumes 120 kVp.")
+                Notice(
+                    "bmd_kvp_unknown", "The tube voltage is unknown; bone density assumes 120 kV."
+                )
             )
     notices.extend(_on_levels(spine))
     return tuple(notices)
@@ -42,17 +43,17 @@ def conversion_notices(
     """Remarks on contrast agent and on the scan's own scale."""
     notices = []
     if phase not in (None, "native"):
-        named = f"Contrast agent ({str(phase).replace('_', ' ')} phase) raises HU and BMD"
+        named = f"Contrast agent ({str(phase).replace('_', ' ')} phase) raises HU and bone density"
         offset = conversion.contrast_offset_hu
         done = (
-            f": {offset:.1f} HU were taken off before BMD, the mean of Pompe et al. 2015; single "
-            "patients differ."
+            f": {offset:.1f} HU were taken off for bone density, the mean of Pompe et al. 2015; "
+            "single patients differ."
             if offset
-            else "; BMD is not corrected for it."
+            else "; bone density is not corrected for it."
         )
         notices.append(Notice("contrast_enhanced", named + done))
     if corrections.internal and conversion.scale is None:
-        text = "Air, fat and muscle could not set the HU scale: BMD uses HU as they are."
+        text = "Air, fat and muscle could not set the HU scale: bone density uses HU as they are."
         notices.append(Notice("internal_calibration_failed", text))
     return tuple(notices)
 
@@ -65,7 +66,7 @@ def _on_levels(spine: SpineDensity) -> list[Notice]:
         return []
     names = ", ".join(level.name for level in spine.bmd_levels)
     text = (
-        f"None of L1-L3 could be measured; the spine's BMD is the mean of {names}, to which the "
-        "limits of 80 and 120 mg/cm3 do not strictly apply."
+        f"None of L1-L3 could be measured; the spine's bone density is the mean of {names}, to "
+        "which the limits of 80 and 120 mg/cm3 do not strictly apply."
     )
     return [Notice("bmd_other_levels", text)]

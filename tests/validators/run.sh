@@ -1,28 +1,18 @@
 #!/usr/bin/env bash
 # Every validator and reader of docs/dicom-output.md on freshly written objects, as one table.
 #
-# Needs dcmtk, dicom3tools and libpixelmed-java from Debian, and dcmqi and pydicom-seg from the
+# Needs dcmtk, dicom3tools, libpixelmed-java and a Java from Debian, dcmqi and pydicom-seg from the
 # Python index. The last needs pydicom 2, so both live in an environment of their own.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 build=build/validators
 readers=build/validators-venv
-packages=(dcmtk dicom3tools libpixelmed-java)
 python=${SPINENODE_PYTHON:-.venv/bin/python}
 
-missing=()
-for package in "${packages[@]}"; do
-    dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package")
-done
-if [ ${#missing[@]} -gt 0 ]; then
-    if [ "$(id -u)" -ne 0 ]; then
-        echo "missing: ${missing[*]}; as root: apt-get install ${missing[*]}" >&2
-        exit 2
-    fi
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}" >/dev/null
-fi
+. tests/fixtures/debian_packages.sh
+need_packages dcmtk dicom3tools libpixelmed-java
+command -v java >/dev/null || need_packages default-jre-headless
 
 if [ ! -x "$readers/bin/segimage2itkimage" ]; then
     "$python" -m venv "$readers"

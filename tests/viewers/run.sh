@@ -9,22 +9,13 @@ cd "$(dirname "$0")/../.."
 viewer=${OHIF_VERSION:-3.13.2}
 build=build/viewers
 ohif=build/ohif-$viewer
-packages=(orthanc orthanc-dicomweb chromium iproute2)
 python=${SPINENODE_PYTHON:-$PWD/.venv/bin/python}
 
-command -v npm >/dev/null || packages+=(npm)
-missing=()
-for package in "${packages[@]}"; do
-    dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package")
-done
-if [ ${#missing[@]} -gt 0 ]; then
-    if [ "$(id -u)" -ne 0 ]; then
-        echo "missing: ${missing[*]}; as root: apt-get install ${missing[*]}" >&2
-        exit 2
-    fi
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-        "${missing[@]}" >/dev/null
+. tests/fixtures/debian_packages.sh
+had_orthanc=$(command -v Orthanc || true)
+need_packages orthanc orthanc-dicomweb chromium iproute2
+command -v npm >/dev/null || need_packages npm
+if [ -z "$had_orthanc" ]; then
     # the package starts its own Orthanc where there is a service manager; this test has another
     systemctl stop orthanc >/dev/null 2>&1 || true
 fi
