@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from inference.anatomy import SACRUM_LABEL, VertebraLevel
-from inference.errors import InferenceError, ModelUnavailable, NotAnalysable, UnreadableInput
+from inference.errors import (
+    InferenceError,
+    InputUnavailable,
+    ModelUnavailable,
+    NotAnalysable,
+    UnreadableInput,
+)
 from inference.report import (
     FractureFinding,
     Heights,
@@ -27,6 +33,7 @@ __all__ = [
     "FractureFinding",
     "Heights",
     "InferenceError",
+    "InputUnavailable",
     "LabelledVertebra",
     "ModelIdentity",
     "ModelUnavailable",

@@ -6,6 +6,7 @@ straight from their offset. Errors name files by file name, never by content.
 
 from __future__ import annotations
 
+import errno
 import struct
 import zlib
 from collections.abc import Sequence
@@ -18,7 +19,10 @@ from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, MediaStorageDirectoryStorage
 
 from inference.deflated import deflated_offset, inflated
-from inference.errors import UnreadableInput
+from inference.errors import InputUnavailable, UnreadableInput
+
+_OF_CONTENT = (errno.EINVAL, errno.EOVERFLOW, errno.EFBIG)
+"""What the system says to offsets and lengths that damaged bytes ask for."""
 
 PARSE_ERRORS = (
     InvalidDicomError,
@@ -78,6 +82,11 @@ class DicomHeader:
         return self.pixel_element is not None
 
 
+def of_the_system(error: BaseException) -> bool:
+    """Whether an error is of the disk or the network, and not of what a file holds."""
+    return isinstance(error, OSError) and error.errno is not None and error.errno not in _OF_CONTENT
+
+
 def list_files(path: Path) -> list[Path]:
     """Files of a folder and its sub-folders in name order, or the file itself.
 
@@ -115,7 +124,8 @@ def read_headers(
     Raises
     ------
     UnreadableInput
-        If a DICOM file is damaged, or no file is DICOM.
+        If a DICOM file is damaged, or no file is DICOM; `InputUnavailable` if one cannot be
+        reached.
     NotAnalysable
         ``limits`` for a deflated file beyond `inflated_bytes`.
     """
@@ -125,6 +135,9 @@ def read_headers(
         try:
             header = _read_header(path, inflated_bytes)
         except PARSE_ERRORS as error:
+            if of_the_system(error):
+                where = f"file {number} of {len(paths)} ({path.name})"
+                raise InputUnavailable(f"{where} cannot be reached") from error
             raise _damaged(path, number, len(paths)) from error
         if header is None:
             foreign.append(path)

@@ -4,6 +4,7 @@
 
     InferenceError
     ├── UnreadableInput        the bytes are not a CT that can be read         (exit code 4)
+    │   └── InputUnavailable   the system does not give the bytes; later it may (exit code 4)
     ├── NotAnalysable          understood, but no answer would be safe         (exit code 3)
     └── ModelUnavailable       weights missing, altered or of another version  (exit code 2)
 """
@@ -17,6 +18,13 @@ class InferenceError(Exception):
 
 class UnreadableInput(InferenceError):
     """The input is not a readable CT: names the element or file and the value found."""
+
+
+class InputUnavailable(UnreadableInput):
+    """The files cannot be reached now, a share that went away: says nothing about the images.
+
+    `__cause__` is the error of the system.
+    """
 
 
 class NotAnalysable(InferenceError):

@@ -31,9 +31,9 @@ from pydicom.uid import (
 )
 
 from inference.deflated import deflated_offset, inflated_start
-from inference.dicom_files import PARSE_ERRORS, PixelElement
+from inference.dicom_files import PARSE_ERRORS, PixelElement, of_the_system
 from inference.encapsulated import require_size, require_sizes, require_whole_items
-from inference.errors import UnreadableInput
+from inference.errors import InputUnavailable, UnreadableInput
 from inference.headers import FrameHeader, PixelFormat
 from inference.rescale import StoredArray
 
@@ -72,7 +72,8 @@ def stored_frames(frames: Sequence[FrameHeader]) -> Iterator[tuple[int, StoredAr
     Raises
     ------
     UnreadableInput
-        If PixelData is shorter than the header says or cannot be decoded.
+        If PixelData is shorter than the header says or cannot be decoded; `InputUnavailable` if
+        a file cannot be reached.
     """
     by_path: dict[Path, list[int]] = {}
     for index, frame in enumerate(frames):
@@ -100,7 +101,7 @@ def _frames_of_file(
         for frame_index, values in source:
             yield wanted[frame_index], _interpreted(values, pixel_format)
     except OSError as error:
-        raise UnreadableInput(f"{where}: {error.strerror}") from error
+        raise _unreached(where, error) from error
 
 
 def _native(
@@ -219,7 +220,14 @@ def _by_pydicom(
         raise _undecodable(where, error) from error
 
 
+def _unreached(where: str, error: OSError) -> UnreadableInput:
+    kind = InputUnavailable if of_the_system(error) else UnreadableInput
+    return kind(f"{where}: {error.strerror}")
+
+
 def _undecodable(where: str, error: BaseException) -> UnreadableInput:
+    if of_the_system(error):
+        return InputUnavailable(f"{where}: cannot be reached ({type(error).__name__})")
     return UnreadableInput(f"{where}: PixelData cannot be decoded ({type(error).__name__})")
 
 

@@ -80,7 +80,7 @@ class Worker:
         self.metrics.watch_deliveries(self.deliverer.counts)
         steps = Steps(
             analysis_steps=STEPS,
-            run_step=self.disk.patient(self.runner.run_step),
+            run_step=self.disk.patient(self.runner.images.patient(self.runner.run_step)),
             finish=self.disk.patient(self.choice.finish),
             destinations=self.notifier.destinations,
             deliver=self.disk.patient(self.deliveries.deliver),
@@ -99,6 +99,7 @@ class Worker:
     def stop(self) -> None:
         """Let running steps end; what does not end in time resumes at the next start."""
         self.disk.stop()
+        self.runner.images.stop()
         self.queue.stop(_DRAIN_SECONDS)
         self.recorder.stopped()
         self.deliverer.close()
@@ -112,7 +113,11 @@ class Worker:
 
     def problems(self) -> dict[str, str]:
         """What is wrong now, by component."""
-        return {**self._database_problems(), **self.disk.problems()}
+        return {
+            **self._database_problems(),
+            **self.disk.problems(),
+            **self.runner.images.problems(),
+        }
 
     def stalled(self) -> dict[str, str]:
         """What does not answer: the database, or whoever takes work from the queue."""

@@ -38,8 +38,9 @@ ANALYSIS_WORKFLOW = "analyse_series"
 DELIVERY_WORKFLOW = "deliver_results"
 ANALYSIS_QUEUE = "analysis"
 DELIVERY_QUEUE = "delivery"
-WORKFLOW_VERSION = "1"
-"""Changes whenever the order of steps does; `service.adoption` brings jobs over."""
+WORKFLOW_VERSION = "2"
+"""Changes whenever the order of steps does, of analyses (`service.steps`) or of deliveries (the
+steps recorded here); `service.adoption` brings jobs over."""
 MAX_RECOVERIES = 25
 """A job that takes its process down this often is set aside instead of being tried for ever."""
 NEXT_ATTEMPT = "next attempt"

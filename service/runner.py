@@ -10,7 +10,8 @@ from collections import OrderedDict, defaultdict
 import structlog
 
 from inference import Notice, UnreadableInput
-from service.layout import jobs_folder
+from service.images_gate import ImagesGate
+from service.layout import images_folder, jobs_folder
 from service.metrics import Metrics
 from service.pipeline import Analysis, PredecessorOf, no_predecessor
 from service.series_facts import read_facts
@@ -35,13 +36,20 @@ class JobRunner:
         self._toolbox = toolbox
         self._metrics = metrics
         self._predecessor_of = predecessor_of
+        self.images = ImagesGate(images_folder(toolbox.config))
         self._lock = threading.Lock()
         self._open: OrderedDict[str, Analysis] = OrderedDict()
         self._running: dict[str, tuple[str, float]] = {}
         self._turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def run_step(self, job_id: str, step: str) -> None:
-        """Run one step of one job."""
+        """Run one step of one job.
+
+        Raises
+        ------
+        ImagesUnreachable
+            The images are away; the step may be run again.
+        """
         # A job that was cancelled and retried may still be in the step it was cancelled in.
         with self._turns[job_id], structlog.contextvars.bound_contextvars(job=job_id, step=step):
             analysis = self._analysis(job_id)
@@ -49,7 +57,10 @@ class JobRunner:
             self._running[job_id] = (step, started)
             try:
                 analysis.run(step)
-            except UnreadableInput as error:
+            except (UnreadableInput, OSError) as error:
+                self.images.judge(error, analysis.request.files)
+                if not isinstance(error, UnreadableInput):
+                    raise
                 # At the node this is an answer for the archive, not an exit code.
                 analysis.workspace.put_reasons((Notice("unreadable_input", str(error)),))
             finally:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from inference.errors import InferenceError, UnreadableInput
+from inference.errors import InferenceError, InputUnavailable, UnreadableInput
 from inference.loading import load_dicom, load_files
 
 
@@ -26,6 +28,44 @@ def unreadable(path):
         load_dicom(path)
     assert "\n" not in str(caught.value)
     return str(caught.value)
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.ENOENT])
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, JPEGLosslessSV1, RLELossless])
+def test_a_share_that_goes_away_says_nothing_about_the_images(
+    ct_series, tmp_path, monkeypatch, number, syntax
+):
+    """Between the headers and the pixels, which is where most of the time goes."""
+    stored_as = ExplicitVRLittleEndian if syntax == RLELossless else syntax
+    truth = ct_series.axial(syntax=stored_as)
+    if syntax == RLELossless:
+        for ds in truth.datasets:
+            ds.compress(RLELossless, generate_instance_uid=False)
+        truth.syntax = syntax
+    paths = truth.write(tmp_path)
+    headers, opened = len(paths), []
+    original = Path.open
+
+    def away(self, *args, **options):
+        opened.append(self)
+        if len(opened) > headers:
+            raise OSError(number, "away")
+        return original(self, *args, **options)
+
+    monkeypatch.setattr(Path, "open", away)
+    with pytest.raises(InputUnavailable):
+        load_files(paths)
+    opened[:] = paths * 2
+    with pytest.raises(InputUnavailable, match="file 1 of"):
+        load_files(paths)
+
+
+def test_damaged_bytes_are_no_share_that_went_away(ct_series, tmp_path):
+    path = ct_series.axial().write(tmp_path)[2]
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(UnreadableInput) as caught:
+        load_dicom(tmp_path)
+    assert not isinstance(caught.value, InputUnavailable)
 
 
 def test_path_that_does_not_exist(tmp_path):

@@ -1,8 +1,10 @@
 """Jobs that were left in the queue by a program with another order of steps."""
 
 import json
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from service.steps import STEPS
 
 pytestmark = pytest.mark.xdist_group("queue")
 NEXT = "next"
+ENQUEUED = "deliver_results"
 NEXT_STEPS = ["assemble", "align", "segment", "write"]
 
 
@@ -82,7 +85,26 @@ def test_nothing_is_adopted_from_the_same_version_or_an_empty_database(left):
     assert adopt_jobs(dbos_url(left.url), WORKFLOW_VERSION, "us") == 0
 
 
-def test_another_order_of_steps_has_another_version():
-    """Fails when STEPS change: then WORKFLOW_VERSION has to, and this line after it."""
-    versions = {"1": ("assemble", "segment", "measure", "texture", "write", "verify")}
-    assert versions[WORKFLOW_VERSION] == STEPS
+def test_another_order_of_steps_has_another_version(tmp_path):
+    """Fails when the order changes: then WORKFLOW_VERSION has to, and this line after it.
+
+    The second attempt of a delivery succeeds here, so that every kind of step is recorded.
+    """
+    database = tmp_path / "queue.sqlite"
+    plan = {"submit": ["job1"], "steps": list(STEPS), "failures": 1}
+    work(tmp_path, f"sqlite:///{database}", plan)
+    recorded = {name: recorded_steps(database, name) for name in ("job1", "job1@pacs")}
+    measuring = ("assemble", "segment", "measure", "texture", "write", "verify")
+    versions = {
+        "2": {
+            "job1": [*measuring, "finish", "destinations", ENQUEUED],
+            "job1@pacs": ["send attempt 1", "next attempt", "send attempt 2"],
+        }
+    }
+    assert versions[WORKFLOW_VERSION] == recorded
+
+
+def recorded_steps(database, workflow):
+    query = "SELECT function_name FROM operation_outputs WHERE workflow_uuid=? ORDER BY function_id"
+    with closing(sqlite3.connect(database)) as rows:
+        return [name for (name,) in rows.execute(query, (workflow,))]
