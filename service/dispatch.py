@@ -56,11 +56,17 @@ class Archive(Protocol):
 
 @dataclass(frozen=True)
 class Refused:
-    """One object that the archive takes in no form; `instead` is the kind that it has instead."""
+    """One object that the archive takes in no form; `instead` is the kind that it has instead.
+
+    `named_by` is the kind of an object that the archive has and that refers to the refused one.
+    The same object under the same UID is the same everywhere, so it is sent as it is; that the
+    reference leads nowhere here is said with the delivery.
+    """
 
     written: WrittenObject
     why: str
     instead: str
+    named_by: str = ""
 
 
 class Dispatch:
@@ -100,7 +106,15 @@ class Dispatch:
         return of_slices_only(key_images, self._workspace)
 
     def _replace_all(self, refused: Mapping[WrittenObject, str]) -> tuple[Refused, ...]:
-        return tuple(Refused(each, why, self._replace(each)) for each, why in refused.items())
+        return tuple(
+            Refused(each, why, self._replace(each), self._named_by(each))
+            for each, why in refused.items()
+        )
+
+    def _named_by(self, refused: WrittenObject) -> str:
+        """The measurement report names the segments that it measured."""
+        reports = [each for each in self._written if each.kind == "sr"]
+        return "sr" if refused.kind == "seg" and any(map(self._archive.has, reports)) else ""
 
     def _replace(self, refused: WrittenObject) -> str:
         """Send what says the same in another way; return its kind, or an empty text."""
@@ -154,6 +168,7 @@ def comment_on(refused: Sequence[Refused]) -> str:
     return "; ".join(
         f"{each.written.kind} refused ({each.why}), "
         + (f"{each.instead} sent instead" if each.instead else "nothing instead")
+        + (f"; the {each.named_by} still refers to it" if each.named_by else "")
         for each in refused
     )
 

@@ -158,6 +158,13 @@ def test_what_was_replaced_is_said_and_counted(start):
     assert line in site.metrics.exposition().decode()
 
 
+def test_a_report_that_names_a_refused_segmentation_is_sent_as_it_is_and_this_is_said(start):
+    site = start(["seg"], outputs=("seg", "sr"))
+    assert site.deliver().endswith("overview sent instead; the sr still refers to it")
+    assert "sr" in site.arrived()
+    assert "still refers to it" in site.workspace.delivery_note("pacs")
+
+
 def test_where_nothing_is_taken_somebody_has_to_look(start):
     site = start([kind for kind in CLASSES if kind != "key_images"], outputs=("seg", "sr"))
     with pytest.raises(DeliveryRefused, match="SOP class or transfer syntax not accepted"):
