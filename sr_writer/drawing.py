@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -46,19 +47,23 @@ class Page:
         **style: str,
     ) -> None:
         """Write text of a pixel size; position is the left end of the baseline by default."""
-        x, y = position
-        self.figure.text(
-            x / self.width,
-            1 - y / self.height,
-            words,
-            fontsize=size * _POINTS_PER_PIXEL,
-            color=colour,
-            family=_FONT,
-            **style,  # type: ignore[arg-type]  # ha, va, weight
-        )
+        self._write(position, words, size, colour, **style)
 
     def label(self, position: tuple[float, float], words: str, size: float, colour: str) -> None:
         """Write bold text centred on a point of a picture, on a dark patch."""
+        patch = {"facecolor": BACKGROUND, "alpha": 0.72, "edgecolor": "none", "pad": 2.0}
+        self._write(
+            position, words, size, colour, weight="bold", ha="center", va="center", bbox=patch
+        )
+
+    def _write(
+        self,
+        position: tuple[float, float],
+        words: str,
+        size: float,
+        colour: str,
+        **style: Any,  # of matplotlib's Text
+    ) -> None:
         x, y = position
         self.figure.text(
             x / self.width,
@@ -67,10 +72,7 @@ class Page:
             fontsize=size * _POINTS_PER_PIXEL,
             color=colour,
             family=_FONT,
-            weight="bold",
-            ha="center",
-            va="center",
-            bbox={"facecolor": BACKGROUND, "alpha": 0.72, "edgecolor": "none", "pad": 2.0},
+            **style,
         )
 
     def paragraph(

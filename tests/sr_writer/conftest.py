@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pydicom
 import pytest
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.dataset import Dataset
+from source_files import write_enhanced, write_series
 
 from inference.anatomy import VertebraLevel
 from inference.report import (
@@ -26,7 +24,7 @@ from inference.report import (
     SpineReport,
     VertebraMeasurement,
 )
-from inference.volume import CTVolume, Notice, SourceFrame, SourceSeries
+from inference.volume import CTVolume, Notice
 from sr_writer import WrittenObject, write_outputs
 from sr_writer.findings import Findings, assemble
 from sr_writer.settings import SoftwareIdentity, WriterSettings
@@ -38,9 +36,6 @@ from texture.report import (
     VertebraTexture,
 )
 
-CT = "1.2.840.10008.5.1.4.1.1.2"
-ENHANCED_CT = "1.2.840.10008.5.1.4.1.1.2.1"
-ROOT = "1.2.826.0.1.3680043.8.498.7"
 SOFTWARE = SoftwareIdentity("spinenode", "0.1.0")
 CREATED = datetime(2026, 11, 21, 9, 30, 15, tzinfo=UTC)
 MODEL = ModelIdentity("spinenode-ct", "1", "ab" * 32)
@@ -78,102 +73,6 @@ def sagittal_affine(shape, spacing=(2.0, 1.0, 1.0)):
 
 def _unchanged(ds: Dataset) -> None:
     del ds
-
-
-def _header(sop_class: str, uid: str) -> Dataset:
-    ds = Dataset()
-    ds.file_meta = FileMetaDataset()
-    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID = sop_class
-    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID = uid
-    ds.PatientName, ds.PatientID = "Tester^Anna", "P-1"
-    ds.PatientBirthDate, ds.PatientSex = "19500102", "F"
-    ds.StudyInstanceUID, ds.SeriesInstanceUID = f"{ROOT}.1", f"{ROOT}.1.2"
-    ds.StudyDate, ds.StudyTime, ds.StudyID = "20260102", "101112", "S1"
-    ds.AccessionNumber, ds.ReferringPhysicianName = "A1", ""
-    ds.Modality, ds.Manufacturer, ds.SeriesNumber = "CT", "ACME", 4
-    ds.FrameOfReferenceUID, ds.PositionReferenceIndicator = f"{ROOT}.1.9", ""
-    ds.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
-    return ds
-
-
-def _geometry(affine, k):
-    rows_axis, columns_axis = affine[:3, 1], affine[:3, 2]
-    row_mm, column_mm = np.linalg.norm(rows_axis), np.linalg.norm(columns_axis)
-    orientation = [*(columns_axis / column_mm), *(rows_axis / row_mm)]
-    position = affine[:3, 3] + k * affine[:3, 0]
-
-    def text(v):
-        return f"{v + 0.0:.8g}"
-
-    return (
-        [text(v) for v in orientation],
-        [text(v) for v in position],
-        [text(row_mm), text(column_mm)],
-        text(np.linalg.norm(affine[:3, 0])),
-    )
-
-
-def _stated(position):
-    return tuple(float(value) for value in position)
-
-
-def _pixels(ds, hu):
-    ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"
-    ds.BitsAllocated = ds.BitsStored = 16
-    ds.HighBit, ds.PixelRepresentation = 15, 1
-    ds.Rows, ds.Columns = hu.shape[-2:]
-    ds.PixelData = hu.astype("<i2").tobytes()
-
-
-def write_series(folder: Path, hu, affine, change: Callable[[Dataset], None]) -> SourceSeries:
-    folder.mkdir(parents=True, exist_ok=True)
-    frames = []
-    for k in range(len(hu)):
-        ds = _header(CT, f"{ROOT}.1.2.{k + 1}")
-        orientation, position, spacing, thickness = _geometry(affine, k)
-        ds.ImageOrientationPatient, ds.ImagePositionPatient = orientation, position
-        ds.PixelSpacing, ds.SliceThickness = spacing, thickness
-        ds.InstanceNumber = k + 1
-        ds.RescaleSlope, ds.RescaleIntercept = 1, 0
-        _pixels(ds, hu[k])
-        change(ds)
-        path = folder / f"{k:03d}.dcm"
-        pydicom.dcmwrite(path, ds, enforce_file_format=True)
-        frames.append(SourceFrame(path, ds.SOPInstanceUID, None, _stated(position)))
-    return SourceSeries(
-        f"{ROOT}.1", f"{ROOT}.1.2", CT, ds.get("FrameOfReferenceUID"), tuple(frames)
-    )
-
-
-def write_enhanced(folder: Path, hu, affine, order) -> SourceSeries:
-    """One multi-frame file whose frame n + 1 is slice ``order[n]``."""
-    folder.mkdir(parents=True, exist_ok=True)
-    ds = _header(ENHANCED_CT, f"{ROOT}.1.2.1")
-    ds.InstanceNumber, ds.NumberOfFrames = 1, len(hu)
-    shared = Dataset()
-    orientation, _, spacing, thickness = _geometry(affine, 0)
-    plane, measures = Dataset(), Dataset()
-    plane.ImageOrientationPatient = orientation
-    measures.PixelSpacing, measures.SliceThickness = spacing, thickness
-    shared.PlaneOrientationSequence, shared.PixelMeasuresSequence = [plane], [measures]
-    ds.SharedFunctionalGroupsSequence = [shared]
-    per_frame = []
-    for k in order:
-        position, item = Dataset(), Dataset()
-        position.ImagePositionPatient = _geometry(affine, k)[1]
-        item.PlanePositionSequence = [position]
-        per_frame.append(item)
-    ds.PerFrameFunctionalGroupsSequence = per_frame
-    _pixels(ds, hu[list(order)])
-    path = folder / "enhanced.dcm"
-    pydicom.dcmwrite(path, ds, enforce_file_format=True)
-    number = {k: n + 1 for n, k in enumerate(order)}
-    frames = tuple(
-        SourceFrame(path, f"{ROOT}.1.2.1", number[k], _stated(_geometry(affine, k)[1]))
-        for k in range(len(hu))
-    )
-    return SourceSeries(f"{ROOT}.1", f"{ROOT}.1.2", ENHANCED_CT, f"{ROOT}.1.9", frames)
 
 
 def spine_labels(shape, affine, levels):
