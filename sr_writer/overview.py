@@ -19,7 +19,7 @@ _ROW = 31.0
 _HEAD_ROW = 24.0
 _DENSITY_LINES = 120.0
 
-_COLUMNS = ((0, "Level"), (62, "Height loss"), (170, "Heights A / M / P"), (334, "Bone density"),
+_COLUMNS = ((0, "Level"), (62, "Height loss"), (170, "Heights A / M / P"), (334, "Density"),
             (426, "Remark"))  # fmt: skip
 _UNITS = ((62, "%"), (170, "mm"), (334, "mg/cm3"))
 _REMARK_CHARACTERS = 17
