@@ -17,7 +17,7 @@ _TOP = 110
 _BOTTOM = 82
 _ROW = 31.0
 _HEAD_ROW = 24.0
-_DENSITY_LINES = 120.0
+_DENSITY_LINES = 150.0
 
 _COLUMNS = ((0, "Level"), (62, "Height loss"), (170, "Heights A / M / P"), (334, "Density"),
             (426, "Remark"))  # fmt: skip
@@ -110,7 +110,8 @@ def _draw_table(page: Page, findings: Findings) -> None:
     y += 12
     page.line((left, y), (page.width - _MARGIN, y), MUTED)
     y = page.paragraph((left, y + 24), wording.spine_density(findings.spine), 68, 15, FOREGROUND)
-    page.paragraph((left, y + 6), wording.level_confidence(findings), 68, 15, FOREGROUND)
+    y = page.paragraph((left, y + 6), wording.level_confidence(findings), 68, 15, FOREGROUND)
+    page.text((left, y + 6), wording.loss_footnote(findings), 13, MUTED)
 
 
 def _draw_row(page: Page, position: tuple[float, float], vertebra: VertebraFindings) -> None:
@@ -121,7 +122,7 @@ def _draw_row(page: Page, position: tuple[float, float], vertebra: VertebraFindi
     values = (heights.anterior, heights.middle, heights.posterior)
     cells = (
         vertebra.label,
-        wording.number(vertebra.height_loss_percent, 1),
+        wording.loss_text(vertebra),
         " / ".join(wording.number(v, 1) for v in values) if values[0] is not None else "n/a",
         wording.number(vertebra.bmd_mg_cm3, 1),
         _remark(vertebra),

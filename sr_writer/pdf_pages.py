@@ -56,7 +56,7 @@ def findings_page(findings: Findings, picture: RGBArray, head: list[Flowable]) -
         Spacer(1, 3 * mm),
         *_picture_and_table(picture, findings),
         Spacer(1, 2 * mm),
-        paragraph(_LEVEL_WORDS, "small"),
+        paragraph(f"{_LEVEL_WORDS} {wording.loss_footnote(findings)}", "small"),
         *_warning_lines(findings, limit=4),
     ]
 
@@ -191,7 +191,7 @@ def _level_row(vertebra: VertebraFindings) -> list[str]:
         finding = "none"
     return [
         vertebra.label,
-        number(vertebra.height_loss_percent, 1),
+        wording.loss_text(vertebra),
         " / ".join(number(v, 1) for v in values) if values[0] is not None else "n/a",
         number(vertebra.bmd_mg_cm3, 1),
         finding,

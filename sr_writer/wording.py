@@ -10,6 +10,7 @@ from sr_writer.settings import PredecessorObject
 from texture.calibration import GENERIC_CALIBRATION
 
 RESEARCH_USE = "Research use only. Not for diagnosis."
+NEIGHBOURS_MARK = "*"
 NOTHING_MADE = "No outlines, levels or measurements were made from this series."
 
 GRADE_WORDS = {0: "none", 1: "mild", 2: "moderate", 3: "severe"}
@@ -53,8 +54,8 @@ METHOD_LIMITS = (
     "Levels are named from the anatomy inside the field of view. A scan that shows neither the "
     "sacrum nor the ribs may be named one level off; the confidence of the names is given.",
     "Heights are measured between the endplates in the mid-sagittal slab of each body. Height "
-    "loss is relative to the posterior height of the same vertebra, or to its neighbours where "
-    "the posterior wall itself is lowered.",
+    "loss is relative to the posterior height of the same vertebra, or to what its neighbours let "
+    "expect where that height is itself lowered or far too high.",
     "Grades: 1 from 20 %, 2 from 25 %, 3 from 40 % height loss. Old and fresh fractures, "
     "malignant and benign ones, and deformities without fracture are not told apart.",
     "Bone density is estimated from CT numbers with the calibration named. Contrast agent raises "
@@ -88,6 +89,18 @@ def conclusion(findings: Findings) -> str:
         return f"Suspected vertebral fracture: {named}."
     counted = "the only vertebra" if len(judged) == 1 else f"the {len(judged)} vertebrae"
     return f"No height loss of 20 % or more in {counted} judged."
+
+
+def loss_text(vertebra: VertebraFindings) -> str:
+    """Height loss for a table; with `NEIGHBOURS_MARK` where the own heights do not give it."""
+    mark = NEIGHBOURS_MARK if vertebra.height_reference.source == "neighbours" else ""
+    return number(vertebra.height_loss_percent, 1) + mark
+
+
+def loss_footnote(findings: Findings) -> str:
+    """What the mark of `loss_text` means; empty where no level has it."""
+    marked = any(v.height_reference.source == "neighbours" for v in findings.vertebrae)
+    return f"{NEIGHBOURS_MARK} against the height expected from the neighbours." if marked else ""
 
 
 def superseding(predecessor: PredecessorObject | None) -> str:

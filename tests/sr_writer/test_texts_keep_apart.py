@@ -13,6 +13,7 @@ from sr_writer import not_analysable
 from sr_writer.closeup import draw_close_up
 from sr_writer.closeup_view import close_up
 from sr_writer.drawing import Page
+from sr_writer.findings_schema import ReferenceFindings
 from sr_writer.overview import draw_not_analysable, draw_overview, draw_views
 from sr_writer.panels import make_panels
 from sr_writer.settings import PredecessorObject, SoftwareIdentity
@@ -59,7 +60,11 @@ def much_to_say(findings):
         findings.vertebrae[-1], fractured=False, complete=False,
         flags=("foreign_material", "scheuermann_like", "schmorl_like_pit", "short_vertebra"),
     )  # fmt: skip
-    return replace(findings, spine=spine, vertebrae=(*findings.vertebrae[:-1], last))
+    marked = tuple(
+        replace(v, height_reference=ReferenceFindings(30.0, "neighbours"))
+        for v in findings.vertebrae[:-1]
+    )
+    return replace(findings, spine=spine, vertebrae=(*marked, last))
 
 
 @pytest.mark.parametrize("count", [1, 3, 9, 26])

@@ -8,7 +8,7 @@ import pytest
 
 from inference import deformity, measurement, morphometry
 from sr_writer import wording
-from sr_writer.findings_schema import SpineFindings
+from sr_writer.findings_schema import ReferenceFindings, SpineFindings
 from texture.calibration import GENERIC_CALIBRATION
 
 
@@ -36,6 +36,17 @@ def test_density_is_said_without_keys(phase, words):
 )  # fmt: skip
 def test_every_flag_of_a_vertebra_has_words(flag):
     assert "_" not in wording.FLAG_WORDS[flag]
+
+
+def test_a_loss_that_the_own_heights_do_not_give_is_marked(make_case):
+    """The reader who computes it from the table has to know that it is against the neighbours."""
+    findings = make_case().findings
+    assert wording.loss_text(findings.vertebrae[1]) == "32.0"
+    assert wording.loss_footnote(findings) == ""
+    reference = ReferenceFindings(29.6, "neighbours")
+    other = replace(findings.vertebrae[1], height_reference=reference)
+    assert wording.loss_text(other) == "32.0*"
+    assert wording.loss_footnote(replace(findings, vertebrae=(other,))).startswith("* against")
 
 
 def test_the_confidence_of_the_names_is_said_once_for_all(make_case):
