@@ -108,7 +108,8 @@ class Analyst:
         try:
             self._bench.run(job_id, self._step)
         except Exception as error:  # one series must not end a cohort of thousands
-            log.debug("analysis failed", extra={"job": job_id}, exc_info=error)
+            log.error("analysis failed: %s", type(error).__name__, extra={"job": job_id})
+            log.debug("where it failed", extra={"job": job_id}, exc_info=error)
             return f"the analysis failed: {type(error).__name__}"
         return ""
 

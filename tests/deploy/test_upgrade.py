@@ -16,11 +16,12 @@ from pathlib import Path
 
 import pytest
 from private_postgresql import postgresql_server, postgresql_url  # noqa: F401 - fixtures
+from waiting import wait_for
 
 from rig.aftermath import ENDED, all_delivered, assess
 from rig.archive import RememberingArchive
 from rig.senders import Sender
-from rig.service_process import Installation, ServiceProcess, wait_for
+from rig.service_process import Installation, ServiceProcess
 from rig.small_series import copy_series, spine, too_short
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]

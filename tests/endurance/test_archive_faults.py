@@ -11,13 +11,14 @@ import time
 
 import pydicom
 import pytest
+from waiting import free_port, wait_for
 
 from node import SENT_SOP_CLASSES, send_files
 from rig.aftermath import all_delivered, assess
 from rig.archive import RememberingArchive
 from rig.cutting_proxy import CuttingProxy
 from rig.senders import Sender
-from rig.service_process import Installation, free_port, wait_for
+from rig.service_process import Installation
 from rig.small_series import copy_series, spine, too_short
 
 SPEED = 60

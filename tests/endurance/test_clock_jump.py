@@ -6,11 +6,12 @@ import time
 from datetime import datetime, timedelta
 
 import pytest
+from waiting import free_port, wait_for
 
 from rig.aftermath import all_delivered, assess
 from rig.archive import RememberingArchive
 from rig.senders import Sender
-from rig.service_process import Installation, free_port, wait_for
+from rig.service_process import Installation
 from rig.shifted_clock import ShiftedClock
 from rig.small_series import copy_series, spine, too_short
 
@@ -42,8 +43,7 @@ def test_nothing_is_lost_and_nothing_waits_for_the_clock(tmp_path):
             mine = series[2 * number : 2 * number + 2]
             senders.append(Sender(mine, installation.node))
             senders[-1].run()
-            wait_for(lambda n=number: len(installation.jobs()) > 2 * n, "a job")
-            time.sleep(2.0)
+            wait_for(lambda n=number: len(installation.jobs()) == 2 * n + 2, "both jobs")
         created = [datetime.fromisoformat(job.created) for job in installation.jobs()]
         assert max(created) - min(created) > timedelta(days=5), "the service saw the jumps"
         # The archive comes only now, so that deliveries have waited across the jumps.

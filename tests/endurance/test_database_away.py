@@ -6,12 +6,13 @@ import time
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+from waiting import wait_for
 
 from rig.aftermath import all_delivered, assess
 from rig.archive import RememberingArchive
 from rig.cutting_proxy import CuttingProxy
 from rig.senders import Sender
-from rig.service_process import Installation, wait_for
+from rig.service_process import Installation
 from rig.small_series import copy_series, spine, too_short
 
 AWAY_SECONDS = 15.0

@@ -7,11 +7,12 @@ import threading
 import time
 
 import pytest
+from waiting import wait_for
 
 from rig.aftermath import all_delivered, assess
 from rig.archive import RememberingArchive
 from rig.senders import Sender
-from rig.service_process import Installation, wait_for
+from rig.service_process import Installation
 from rig.small_disk import MIB, SmallDisk
 from rig.small_series import copy_series, spine, too_short
 

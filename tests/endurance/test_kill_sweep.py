@@ -14,11 +14,12 @@ import time
 from itertools import chain
 
 import pytest
+from waiting import wait_for
 
 from rig.aftermath import all_delivered, assess
 from rig.archive import RememberingArchive
 from rig.senders import Sender
-from rig.service_process import Installation, ServiceProcess, wait_for
+from rig.service_process import Installation, ServiceProcess
 from rig.small_series import copy_series, spine, too_short
 
 SENDERS, KILLS, SPINES, OTHERS = 8, 40, 12, 48

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from waiting import wait_for
 
 from rig.archive import RememberingArchive
 from rig.node_process import process_usage
 from rig.senders import Sender
-from rig.service_process import Installation, wait_for
+from rig.service_process import Installation
 from rig.small_series import copy_series, spine, too_short
 
 SPEED = 144

@@ -6,15 +6,13 @@ its own is asked again and again while many of them keep coming.
 
 from __future__ import annotations
 
-import shutil
 import statistics
-import subprocess
 import time
 from contextlib import ExitStack
 
 import pytest
 
-from node import TlsSettings, echo, send_files
+from node import echo, send_files
 from rig.node_process import NodeProcess
 from rig.small_series import too_short
 from rig.stalling_peers import Staller, half_open, probes, silent, slow
@@ -58,8 +56,8 @@ def test_echo_answers_throughout(name, tmp_path):
         assert {each.outcome for each in send_files(files, node.destination)} == {"sent"}
 
 
-def test_echo_answers_throughout_while_peers_never_shake_hands(tmp_path, certificate):
-    with NodeProcess(tmp_path / "node", tls=certificate) as node:
+def test_echo_answers_throughout_while_peers_never_shake_hands(tmp_path, loopback_tls):
+    with NodeProcess(tmp_path / "node", tls=loopback_tls) as node:
         with Staller(silent, node.port) as staller:
             taken = echo_throughout(node.destination, WATCHED_SECONDS)
         report("silent where TLS is expected", taken)
@@ -78,17 +76,3 @@ def test_echo_answers_while_everything_stalls_at_once(path, tmp_path):
         report(f"all at once, {path} path", taken)
         assert max(taken) < ECHO_SECONDS
         assert usage["threads"] < 100
-
-
-@pytest.fixture
-def certificate(tmp_path):
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed, so no test certificate can be made")
-    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2"
-    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    files = ["-keyout", str(key), "-out", str(cert)]
-    subprocess.run(
-        ["openssl", *request.split(), *names, *files], check=True, capture_output=True, timeout=30
-    )
-    return TlsSettings(cert, key, ca=cert)

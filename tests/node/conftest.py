@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import queue
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,8 @@ import pytest
 from private_postgresql import postgresql_server, postgresql_url  # noqa: F401 - fixtures
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
-from tls_files import tls_files  # noqa: F401 - fixture
+from tls_files import loopback_tls, tls_files  # noqa: F401 - fixtures
+from waiting import wait_for
 
 from node import (
     Destination,
@@ -28,14 +29,6 @@ from node import (
 )
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
-
-
-def _wait_until(condition: Callable[[], object], seconds: float = 10.0) -> None:
-    """Return once `condition` holds; fail after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "condition not reached in time"
-        time.sleep(0.01)
 
 
 def _make_instance(
@@ -94,7 +87,7 @@ def _write_series(folder: Path, count: int = 5, **options) -> list[Path]:
 
 @pytest.fixture(scope="session")
 def wait_until():
-    return _wait_until
+    return partial(wait_for, seconds=10.0)
 
 
 @pytest.fixture(scope="session")

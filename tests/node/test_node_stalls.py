@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import ssl
 import struct
-import subprocess
 import time
 import warnings
 
@@ -23,20 +21,6 @@ from node import (
 )
 
 ECHO_SECONDS = 0.5
-
-
-@pytest.fixture
-def tls_files(tmp_path):
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed, so no test certificate can be made")
-    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2"
-    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    files = ["-keyout", str(key), "-out", str(cert)]
-    subprocess.run(
-        ["openssl", *request.split(), *names, *files], check=True, capture_output=True, timeout=30
-    )
-    return TlsSettings(cert, key, ca=cert)
 
 
 class Watcher(SilentObserver):
@@ -66,10 +50,10 @@ def test_echo_answers_while_twenty_peers_are_silent(start_node):
         each.close()
 
 
-def test_echo_answers_while_twenty_tls_peers_never_shake_hands(start_node, tls_files):
-    node = start_node(tls=tls_files)
+def test_echo_answers_while_twenty_tls_peers_never_shake_hands(start_node, loopback_tls):
+    node = start_node(tls=loopback_tls)
     silent = [connect(node.server.port) for _ in range(20)]
-    destination = Destination("n", "SPINENODE", "127.0.0.1", node.server.port, tls=tls_files)
+    destination = Destination("n", "SPINENODE", "127.0.0.1", node.server.port, tls=loopback_tls)
     assert timed_echo(destination) < ECHO_SECONDS
     for each in silent:
         each.close()
@@ -169,10 +153,10 @@ def test_associations_beyond_the_limit_are_rejected_as_transient(start_node, wai
 
 
 def test_tls_carries_a_series_and_refuses_old_versions(
-    start_node, tls_files, tmp_path, write_series
+    start_node, loopback_tls, tmp_path, write_series
 ):
-    node = start_node(tls=tls_files)
-    destination = Destination("n", "SPINENODE", "127.0.0.1", node.server.port, tls=tls_files)
+    node = start_node(tls=loopback_tls)
+    destination = Destination("n", "SPINENODE", "127.0.0.1", node.server.port, tls=loopback_tls)
     send_files(write_series(tmp_path / "in", 2), destination)
     assert len(node.completed.get(timeout=10).files) == 2
     old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -185,12 +169,14 @@ def test_tls_carries_a_series_and_refuses_old_versions(
         old.wrap_socket(connection)
 
 
-def test_a_required_client_certificate_is_required(start_node, tls_files):
-    required = TlsSettings(tls_files.cert, tls_files.key, tls_files.ca, require_client_cert=True)
+def test_a_required_client_certificate_is_required(start_node, loopback_tls):
+    required = TlsSettings(
+        loopback_tls.cert, loopback_tls.key, loopback_tls.ca, require_client_cert=True
+    )
     node = start_node(tls=required)
     port = node.server.port
-    echo(Destination("n", "SPINENODE", "127.0.0.1", port, tls=tls_files))
-    without = TlsSettings(ca=tls_files.ca)
+    echo(Destination("n", "SPINENODE", "127.0.0.1", port, tls=loopback_tls))
+    without = TlsSettings(ca=loopback_tls.ca)
     with pytest.raises(Retryable):
         echo(Destination("n", "SPINENODE", "127.0.0.1", port, tls=without))
 

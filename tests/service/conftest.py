@@ -1,42 +1,21 @@
 """A small synthetic spine CT, and the real service in a process of its own."""
 
 import signal
-import socket
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 from private_postgresql import postgresql_server, postgresql_url  # noqa: F401 - fixtures
+from waiting import free_port, wait_for
 
 from inference import VertebraLevel
 from inference.phantom.dicom import write_phantom
 from inference.phantom.spec import Fracture, PhantomSpec
 from node import Destination, send_files
 from service.jobs import Jobs
-
-PATIENCE_SECONDS = 240.0
-
-
-def wait_for(condition: Callable[[], object], what: str, seconds: float = PATIENCE_SECONDS):
-    """Poll until a condition is true and return its value."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.05)
-    raise AssertionError(f"waited {seconds:.0f} s for {what}")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture(scope="session")

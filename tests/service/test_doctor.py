@@ -5,6 +5,7 @@ import socket
 
 import pytest
 import torch
+from waiting import free_port
 
 from node import LoopbackArchive
 from service.config import (
@@ -26,12 +27,6 @@ def by_name(results):
 def config_in(tmp_path, **sections):
     node = NodeConfig(spool=tmp_path / "spool", min_free_gib=0.0, port=free_port())
     return Config(node=node, **sections)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def test_a_default_installation_passes_every_check(tmp_path):

@@ -2,10 +2,10 @@
 
 import os
 import threading
-import time
 
 import psycopg
 import pytest
+from waiting import wait_for
 
 from service import lease as lease_module
 from service.lease import Lease
@@ -31,13 +31,6 @@ def make_lease(postgresql_url):
 def everybody_lives(monkeypatch):
     """As if the holders ran on other hosts, where nobody can see whether they do."""
     monkeypatch.setattr(lease_module, "_is_gone", lambda _: False)
-
-
-def wait_for(condition, seconds=30.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "not reached in time"
-        time.sleep(0.01)
 
 
 def test_a_name_has_one_holder_and_the_next_waits_until_it_is_given_back(

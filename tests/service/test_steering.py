@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 import typer.testing
-from queue_program import Journal, steps_of, wait_for, work
+from queue_program import Journal, steps_of, work
+from waiting import wait_for
 
 from service.cli import app
 from service.config import Config, NodeConfig

@@ -7,7 +7,8 @@ from collections import Counter
 
 import pytest
 import queue_program
-from queue_program import Journal, wait_for, work
+from queue_program import Journal, work
+from waiting import wait_for
 
 from service.jobs import Jobs
 
@@ -75,8 +76,8 @@ def test_two_workers_share_twenty_series_and_one_is_killed(hosts):
     wait_for(lambda: hosts.journal.lines().count("first worked") >= 5)
     wait_for(lambda: hosts.journal.lines().count("second worked") >= 5)
     killed.kill()
-    wait_for(lambda: set(hosts.states().values()) == {"analysed"}, 120)
-    wait_for(lambda: sum("arrived" in line for line in hosts.journal.lines()) >= 20, 120)
+    wait_for(lambda: set(hosts.states().values()) == {"analysed"}, seconds=120)
+    wait_for(lambda: sum("arrived" in line for line in hosts.journal.lines()) >= 20, seconds=120)
     hosts.journal.note("the end")
     assert survivor.wait(60) == 0
     begun = hosts.steps()

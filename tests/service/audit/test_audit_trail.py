@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 from typer.testing import CliRunner
+from waiting import wait_for
 
 from node import TlsSettings
 from service.audit import make_recorder
@@ -36,13 +37,6 @@ RFC5424 = re.compile(
 def message(text: str = "") -> AuditMessage:
     event = Event(APPLICATION_ACTIVITY, Action.EXECUTE, description=text)
     return AuditMessage(event, (Participant("1", False),), (), "SPINENODE")
-
-
-def wait_for(condition):
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 class SyslogReceiver:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import http.client
 import io
 import json
-import socket
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
 from pydicom.uid import generate_uid
+from waiting import free_ports
 
 from service.fetch.ledger import FetchLedger
 
@@ -22,14 +22,6 @@ if not (PROGRAM.exists() and PLUGIN.exists()):
 
 IMAGES = 12
 START_SECONDS = 60.0
-
-
-def free_ports(count: int) -> list[int]:
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 def post(port: int, body: bytes) -> int:

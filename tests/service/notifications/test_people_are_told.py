@@ -8,12 +8,12 @@ import hashlib
 import hmac
 import json
 import shutil
-import socket
 
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
 from notified_job import IDENTIFIERS, JOB, STUDY, NoArchives, findings
+from waiting import free_port
 
 from service.config import Config
 from service.errors import RetryableError
@@ -39,7 +39,7 @@ class MailServer:
         self._controller = Controller(
             self,
             hostname="127.0.0.1",
-            port=_free_port(),
+            port=free_port(),
             tls_context=tls_files.server_context(client_must_show=False),
             require_starttls=True,
             authenticator=self._authenticate,
@@ -61,12 +61,6 @@ class MailServer:
 
     def close(self) -> None:
         self._controller.stop()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture
@@ -136,7 +130,7 @@ def test_a_mail_server_of_another_authority_gets_no_password(make_job, mail_serv
 
 
 def test_a_mail_server_that_is_down_is_tried_again(make_job, tls_files, mail_server):
-    config = make_job(findings("L2"), email_settings(mail_server, tls_files, port=_free_port()))
+    config = make_job(findings("L2"), email_settings(mail_server, tls_files, port=free_port()))
     with pytest.raises(RetryableError):
         notifier(config).deliver(JOB, "notify:email")
 
