@@ -31,7 +31,7 @@ class BodySurface:
     volume
         The grid's geometry.
     voxels
-        Number of voxels of the body.
+        Number of voxels of the body, its cavities included.
     """
 
     distance_mm: FloatArray
@@ -48,7 +48,7 @@ class BodySurface:
             slice(max(0, s.start - p), min(n, s.stop + p))
             for s, p, n in zip(around, pad, bodies.shape, strict=True)
         )
-        mask = bodies[box] == label
+        mask = without_cavities(bodies[box] == label, _cranial_axis(volume))
         distance = signed_distance_mm(mask, spacing)
         smooth = ndimage.gaussian_filter(distance, SURFACE_SMOOTHING_MM / spacing, mode="nearest")
         start = (box[0].start, box[1].start, box[2].start)
@@ -68,3 +68,27 @@ class BodySurface:
         flat = index.reshape(-1, 3).T
         value = ndimage.map_coordinates(self.distance_mm, flat, order=1, mode="nearest")
         return np.asarray(value.reshape(index.shape[:-1]))
+
+
+def without_cavities(mask: npt.NDArray[np.bool_], cranial_axis: int) -> npt.NDArray[np.bool_]:
+    """The mask with what it encloses: a cavity inside a body is no endplate.
+
+    Enclosed means within one sagittal or coronal plane. Axial planes do not count: there the
+    bowl of a collapsed endplate is enclosed by its rim.
+    """
+    filled = mask.copy()
+    for across in {0, 1, 2} - {cranial_axis}:
+        in_plane = ndimage.generate_binary_structure(3, 1)
+        in_plane[tuple(slice(None) if axis != across else [0, 2] for axis in range(3))] = False
+        parts, count = ndimage.label(~mask, in_plane)
+        outside = np.zeros(count + 1, dtype=bool)
+        for axis in {0, 1, 2} - {across}:
+            outside[parts.take([0, -1], axis=axis)] = True
+        filled |= ~outside[parts] & (parts > 0)
+    return filled
+
+
+def _cranial_axis(volume: CTVolume) -> int:
+    """Array axis that runs closest to the patient's long axis."""
+    step = volume.affine_lps[2, :3] / np.linalg.norm(volume.affine_lps[:3, :3], axis=0)
+    return int(np.abs(step).argmax())

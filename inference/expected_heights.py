@@ -4,6 +4,8 @@ Each posterior height is divided by its level's normal height; the quotients of 
 say how large this patient's vertebrae are there. A vertebra far below them is taken for crushed
 and no longer counts as a neighbour; the search repeats until nothing changes. Deformed bodies
 testify only where too few others are near: two fractures side by side must not excuse each other.
+A posterior height far above what the neighbours let expect is an error of its edges; taken as the
+reference it would turn a sound front into a loss, so that it counts up to a limit only.
 """
 
 from __future__ import annotations
@@ -25,6 +27,9 @@ SOUND_TO, DEFORMED_FROM = 0.10, 0.15
 the allowed deficit falls linearly in between, so that no verdict hangs on a tenth of a mm."""
 POOR_WITNESS_FROM = 0.12
 """Own loss from which a body says little about the size of its neighbours."""
+LARGEST_EXCESS = 0.12
+"""A posterior height further above the expected one is no reference: bodies that are sound lie
+within 8 % of their spine's size."""
 LOW_POSTERIOR_DEFICIT = 0.28
 """The same for L5 and L6 with a high anterior wall: their posterior wall is low by nature."""
 LOW_POSTERIOR_FROM = 1.08
@@ -35,10 +40,14 @@ NEIGHBOUR_RANKS, FAR_RANKS = 4, 8
 FEWEST_NEIGHBOURS = 2
 
 
-def expected_posterior_mm(
+def reference_heights_mm(
     heights_mm: Mapping[VertebraLevel, Heights],
 ) -> dict[VertebraLevel, float]:
-    """Expected posterior heights of the levels whose own is lost; empty if none is."""
+    """What the neighbours let expect, of the levels whose own posterior height is no reference.
+
+    The expected height where the own one is lost, and at most `LARGEST_EXCESS` more than expected
+    where the own one is higher than that.
+    """
     known = {level: h for level, h in heights_mm.items() if level in POSTERIOR_HEIGHT_MM}
     size = {level: h.posterior / POSTERIOR_HEIGHT_MM[level] for level, h in known.items()}
     poor = {level for level, h in known.items() if own_loss(h) >= POOR_WITNESS_FROM}
@@ -49,12 +58,16 @@ def expected_posterior_mm(
         if worst is None:
             break
         crushed.add(worst)
-    expected = {}
-    for level in crushed:
+    reference = {}
+    for level in known:
         scale = _witnessed_size(level, size, crushed, poor)
-        if scale is not None and size[level] < (1.0 - limit[level]) * scale:
-            expected[level] = scale * POSTERIOR_HEIGHT_MM[level]
-    return expected
+        if scale is None:
+            continue
+        if level in crushed and size[level] < (1.0 - limit[level]) * scale:
+            reference[level] = scale * POSTERIOR_HEIGHT_MM[level]
+        elif size[level] > (1.0 + LARGEST_EXCESS) * scale:
+            reference[level] = (1.0 + LARGEST_EXCESS) * scale * POSTERIOR_HEIGHT_MM[level]
+    return reference
 
 
 def deficit_limit(level: VertebraLevel, heights: Heights) -> float:

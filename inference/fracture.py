@@ -2,7 +2,7 @@
 
 Loss = 1 - smallest height / reference; grade 1 from 20 %, 2 from 25 %, 3 from 40 %. The reference
 is the vertebra's own posterior height, or what its neighbours let expect where the posterior
-height itself is lost. Grades are read in the thoracic and lumbar spine only.
+height itself is lost or far too high. Grades are read in the thoracic and lumbar spine only.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from inference.deformity import (
     scheuermann_series,
     series_remark,
 )
-from inference.expected_heights import expected_posterior_mm
+from inference.expected_heights import reference_heights_mm
 from inference.report import FractureFinding, Heights
 
 GRADE_FROM_LOSS = (0.20, 0.25, 0.40)
@@ -44,12 +44,12 @@ def grade(
     uncertainty_mm
         Standard uncertainty of one height per level.
     """
-    expected = expected_posterior_mm(heights_mm)
+    references = reference_heights_mm(heights_mm)
     findings = {}
     for level in sorted(heights_mm, key=lambda v: v.rank):
         if level.region in GRADED_REGIONS:
             spread = (uncertainty_mm or {}).get(level, DEFAULT_UNCERTAINTY_MM)
-            findings[level] = _finding(level, heights_mm[level], expected.get(level), spread)
+            findings[level] = _finding(level, heights_mm[level], references.get(level), spread)
     series = scheuermann_series(heights_mm)
     for level, finding in findings.items():
         remarks = [series_remark(series)] if level in series else []
@@ -70,14 +70,14 @@ def grade_of_loss(height_loss: float) -> int:
 
 
 def _finding(
-    level: VertebraLevel, heights: Heights, expected_mm: float | None, uncertainty_mm: float
+    level: VertebraLevel, heights: Heights, neighbours_mm: float | None, uncertainty_mm: float
 ) -> FractureFinding:
-    reference_mm = heights.posterior if expected_mm is None else expected_mm
+    reference_mm = heights.posterior if neighbours_mm is None else neighbours_mm
     losses = {site: 1.0 - float(getattr(heights, site)) / reference_mm for site in _SITES}
     loss = max(0.0, *losses.values())
     number = grade_of_loss(loss)
     kind = _type(losses) if number else "none"
-    name = "posterior" if expected_mm is None else "neighbours"
+    name = "posterior" if neighbours_mm is None else "neighbours"
     return FractureFinding(
         height_loss=loss,
         grade=number,
@@ -111,15 +111,19 @@ def _sentence(
     number, kind, name, reference_mm = verdict
     site = max(_SITES, key=lambda s: losses[s])
     percent = _percent(losses[site])
-    against = (
-        f"posterior {_shown(reference_mm)} mm"
-        if name == "posterior"
-        else f"the {_shown(reference_mm)} mm expected from its neighbours"
-    )
+    against = _against(name, reference_mm, heights.posterior)
     if percent == 0:
         return f"{level.name}: no height below {against}: no fracture."
     what = f"{level.name}: {site} height {_shown(getattr(heights, site))} mm, {percent} % below"
     return f"{what} {against}: {f'grade {number} {kind}' if number else 'no fracture'}."
+
+
+def _against(name: str, reference_mm: float, posterior_mm: float) -> str:
+    if name == "posterior":
+        return f"posterior {_shown(reference_mm)} mm"
+    if posterior_mm > reference_mm:
+        return f"the {_shown(reference_mm)} mm that its neighbours let expect at most"
+    return f"the {_shown(reference_mm)} mm expected from its neighbours"
 
 
 def _percent(loss: float) -> int:

@@ -63,6 +63,22 @@ def test_a_uniformly_low_body_is_measured_against_its_neighbours() -> None:
     assert finding.grade == 2
 
 
+def test_a_posterior_height_far_above_the_neighbours_makes_no_fracture_of_a_sound_front() -> None:
+    """An edge of the next vertebra taken for its own; 12 % more than expected is the limit."""
+    sound = normal(V.T9)
+    finding = grade(spine() | {V.T9: Heights(sound.anterior, sound.middle, 24.6)})[V.T9]
+    assert finding.grade == 0
+    assert finding.reference == "neighbours"
+    assert finding.reference_height_mm == pytest.approx(1.12 * sound.posterior)
+    assert "that its neighbours let expect at most" in finding.sentence
+
+
+def test_a_wedge_under_a_posterior_wall_that_is_a_little_high_keeps_its_reference() -> None:
+    sound = normal(V.L1)
+    finding = grade(spine() | {V.L1: Heights(18.0, 21.0, 1.08 * sound.posterior)})[V.L1]
+    assert (finding.grade, finding.reference) == (2, "posterior")
+
+
 def test_two_neighbouring_crushed_bodies_do_not_excuse_each_other() -> None:
     low = {V.L1: Heights(15.0, 15.0, 15.0), V.L2: Heights(15.0, 15.0, 15.0)}
     findings = grade(spine() | low)

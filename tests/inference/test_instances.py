@@ -78,6 +78,33 @@ def test_a_column_goes_on_above_a_missing_vertebra():
     assert np.abs(found_centres(scene) - centres).max() < 2.0
 
 
+def test_a_collapsed_body_that_stands_close_to_its_neighbours_is_found():
+    """Half as high as usual, and the next body below has moved up by as much."""
+    levels, scene, centres, z = (18, 19, 20, 21, 22), Scene(), [], 100.0
+    for above, level in zip((None, *levels), levels, strict=False):
+        flat = 0.5 if 20 in (above, level) else 0.0
+        z -= 0.0 if above is None else float(spacing_mm(level - 0.5)) / 2 * (1 - 0.68 * flat)
+        share = 0.5 if level == 20 else 1.0
+        centre = (z, 22.0, 32.0)
+        scene.vertebra(centre, level, height=share * 0.75 * float(spacing_mm(level)) / 2)
+        centres.append(centre)
+    found = found_centres(scene)
+    assert len(found) == len(centres)
+    assert np.abs(found - centres).max() < 2.0
+
+
+def test_a_piece_at_the_edge_is_not_given_to_the_body_below_it():
+    """The lower part of a cut body, close to a collapsed one."""
+    scene, centres = spine(range(19, 23), top=84.0)
+    scene.vertebra((96.5, 22.0, 32.0), 18.0, height=5)
+    piece = (scene.grid[0] >= 107) & (scene.grid[2] > 24) & (scene.grid[2] < 41)
+    piece &= (scene.grid[1] > 14) & (scene.grid[1] < 31)
+    scene.paint(piece, Tissue.BODY, (106.5, 22.0, 32.0), 17.0)
+    found = find_instances(scene.prediction())
+    assert not found.labels[piece].any()
+    assert len(found.instances) == len(centres) + 1
+
+
 def test_body_shaped_bones_beside_the_column_are_left_out():
     """Two femoral heads at the height of a body, far to its sides."""
     scene, centres = spine(range(18, 23))

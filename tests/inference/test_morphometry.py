@@ -266,3 +266,19 @@ def test_heights_do_not_depend_on_the_direction_of_the_axes(
     assert here is not None
     assert there is not None
     assert vars(there) == pytest.approx(vars(here), abs=0.02)
+
+
+def test_a_cavity_in_a_mask_is_no_endplate(plain: tuple[CTVolume, Segmentation]) -> None:
+    """A hole under the upper endplate, open to the front as networks leave it."""
+    volume, masks = plain
+    where = np.argwhere(masks.bodies == LEVELS[1])
+    centres = volume.to_lps_mm(where)
+    hole = (np.abs(centres[:, 0]) < 9) & (centres[:, 1] < -6) & (np.abs(centres[:, 2] - 6) < 3)
+    bodies, labels = masks.bodies.copy(), masks.labels.copy()
+    bodies[tuple(where[hole].T)] = labels[tuple(where[hole].T)] = 0
+    found = middle_of_three(volume, replace(masks, bodies=bodies, labels=labels))
+    whole = middle_of_three(volume, masks)
+    assert hole.any()
+    assert found.heights_mm is not None
+    assert whole.heights_mm is not None
+    assert found.heights_mm.anterior == pytest.approx(whole.heights_mm.anterior, abs=0.5)
