@@ -28,6 +28,6 @@ if [ ! -f "$ohif/dist/index.html" ]; then
 fi
 
 rm -rf "$build"
-export OMP_NUM_THREADS=1 PYTHONPATH=tests/validators
+export OMP_NUM_THREADS=1 PYTHONPATH=tests/validators:tests/fixtures
 exec unshare --map-root-user --net bash -c 'ip link set lo up && exec "$@"' viewers \
     "$python" tests/viewers/check.py --out "$build" --viewer "$ohif/dist"
