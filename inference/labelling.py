@@ -42,6 +42,7 @@ UNANCHORED_CONFIDENCE = 0.8
 """Without sacrum, skull, first or last rib in view no name is surer than this."""
 
 _NEAR_SACRUM_MM = 45.0
+_RIB_SURE = 0.6
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def label_column(cues: ColumnCues) -> Labelling:
     limit = 1.0 if anchored else UNANCHORED_CONFIDENCE
     confidences = tuple(min(limit, float(marginals[at, rank])) for at, rank in enumerate(ranks))
     levels = tuple(LEVELS[rank] for rank in ranks)
-    return Labelling(levels, confidences, _warnings(levels, anchored))
+    return Labelling(levels, confidences, _warnings(levels, cues, anchored))
 
 
 def has_anchor(cues: ColumnCues) -> bool:
@@ -101,7 +102,7 @@ def _rib_edge(ribs: Sequence[float | None]) -> bool:
     for first, second, third in zip(ribs, ribs[1:], ribs[2:], strict=False):
         if first is None or second is None or third is None:
             continue
-        if min(first, second) > 0.6 and third < 0.25:
+        if min(first, second) > _RIB_SURE and third < 0.25:
             return True
     return False
 
@@ -154,7 +155,9 @@ def _marginals(problem: _Problem) -> Costs:
     return marginals
 
 
-def _warnings(levels: Sequence[VertebraLevel], anchored: bool) -> tuple[Notice, ...]:
+def _warnings(
+    levels: Sequence[VertebraLevel], cues: ColumnCues, anchored: bool
+) -> tuple[Notice, ...]:
     notices = []
     if not anchored:
         notices.append(
@@ -164,11 +167,8 @@ def _warnings(levels: Sequence[VertebraLevel], anchored: bool) -> tuple[Notice, 
                 "the level could be off by one.",
             )
         )
-    present = set(levels)
-    unusual = [v.name for v in (VertebraLevel.T13, VertebraLevel.L6) if v in present]
     steps = list(pairwise(levels))
-    if (VertebraLevel.T11, VertebraLevel.L1) in steps:
-        unusual.append("no T12")
+    unusual = _variants(levels, cues)
     if unusual:
         notices.append(
             Notice("unusual_count", f"Unusual number of vertebrae ({', '.join(unusual)}).")
@@ -180,3 +180,15 @@ def _warnings(levels: Sequence[VertebraLevel], anchored: bool) -> tuple[Notice, 
             Notice("gap_in_column", f"A vertebra was not found between {', '.join(gaps)}.")
         )
     return tuple(notices)
+
+
+def _variants(levels: Sequence[VertebraLevel], cues: ColumnCues) -> list[str]:
+    """What differs from seven cervical, twelve rib-bearing and five lumbar vertebrae."""
+    present = set(levels)
+    unusual = [v.name for v in (VertebraLevel.T13, VertebraLevel.L6) if v in present]
+    if (VertebraLevel.T11, VertebraLevel.L1) in pairwise(levels):
+        unusual.append("no T12")
+    for level, row in zip(levels, cues.vertebrae, strict=True):
+        if level.region != "T" and row.ribs is not None and row.ribs > _RIB_SURE:
+            unusual.append(f"rib at {level.name}")
+    return unusual

@@ -107,6 +107,19 @@ def test_a_missing_t12_is_reported_when_nothing_else_explains_the_count():
     assert "unusual_count" in codes(named)
 
 
+def test_four_lumbar_vertebrae_or_a_lumbar_rib_are_said_to_be_unusual():
+    """A rib at the fifth vertebra above the sacrum: counting from either end gives another name."""
+    named = label_column(column(span(STANDARD, "T12", "L4"), sacrum=True))
+    assert "unusual_count" in codes(named)
+    assert max(named.confidences) < 0.9
+
+
+def test_the_first_rib_outweighs_level_numbers_that_are_three_off():
+    """Short cervicothoracic views in thick slices mislead the network's own number."""
+    levels = span(STANDARD, "C6", "T4")
+    assert label_column(column(levels, offset=-3.0)).levels == levels
+
+
 @pytest.mark.parametrize("lost", ["T10", "L1", "L3"])
 def test_a_vertebra_that_was_not_found_leaves_its_name_free(lost):
     """Names below and above a gap stay right, and the gap is reported."""
