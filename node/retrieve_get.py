@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.dataset import Dataset
 from pynetdicom import build_role, evt
+from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
 
-from node.errors import (
-    STATUS_OUT_OF_RESOURCES,
-    STATUS_SUCCESS,
-    NotAcceptable,
-    OutOfResources,
-    Permanent,
-)
+from node.errors import STATUS_OUT_OF_RESOURCES, STATUS_SUCCESS, NotAcceptable, OutOfResources
 from node.incoming import StoreRequest
 from node.retrieve import Progress, Retrieval, unwatched
-from node.retrieve_status import SubOperations, retrieve_identifier
-from node.scu import Negotiation, Patience, associated
+from node.retrieve_request import PATIENCE, REQUEST_SYNTAXES, Way, request_series
+from node.scu import Negotiation
 from node.settings import Destination
 from node.sop_classes import CT_TRANSFER_SYNTAXES, RECEIVED_SOP_CLASSES
 from node.spool import Spool
 
 STUDY_ROOT_GET = "1.2.840.10008.5.1.4.1.2.2.3"
-PATIENCE = Patience(connect_seconds=10.0, response_seconds=600.0)
 
 
 def get_contexts() -> list[tuple[str, list[Any]]]:
@@ -34,10 +28,7 @@ def get_contexts() -> list[tuple[str, list[Any]]]:
 
     One context per syntax lets an archive send what it has as it is, without decompressing.
     """
-    request: tuple[str, list[Any]] = (
-        STUDY_ROOT_GET,
-        [ImplicitVRLittleEndian, ExplicitVRLittleEndian],
-    )
+    request: tuple[str, list[Any]] = (STUDY_ROOT_GET, REQUEST_SYNTAXES)
     storage: list[tuple[str, list[Any]]] = [
         (sop_class, [syntax])
         for sop_class in RECEIVED_SOP_CLASSES
@@ -55,35 +46,22 @@ def get_series(
 ) -> Retrieval:
     """Fetch one series into a spool; each image is acknowledged once it is durable.
 
-    Parameters
-    ----------
-    series
-        StudyInstanceUID and SeriesInstanceUID.
-    only
-        SOPInstanceUIDs to fetch; empty fetches the whole series.
-
-    Raises
-    ------
-    Retryable
-        Not reachable, busy, or the association ended before the final answer.
-    Permanent
-        The archive does not know us, or does not offer C-GET.
+    Parameters and errors are those of `request_series`.
     """
-    operations = SubOperations(peer.name, "us", progress)
 
     def on_store(event: Event) -> int:
         return _keep(event, peer, spool)
 
     roles = [build_role(sop_class, scp_role=True) for sop_class in RECEIVED_SOP_CLASSES]
     negotiation = Negotiation(get_contexts(), roles, [(evt.EVT_C_STORE, on_store)], PATIENCE)
-    with associated(peer, negotiation) as association:
-        offered = {str(context.abstract_syntax) for context in association.accepted_contexts}
-        if STUDY_ROOT_GET not in offered:
-            raise Permanent(f"{peer.name} does not offer C-GET (Study Root)")
-        identifier = retrieve_identifier(*series, only)
-        for status, _ in association.send_c_get(identifier, STUDY_ROOT_GET):
-            operations.answered(status)
-    return operations.result()
+    way = Way("C-GET", STUDY_ROOT_GET, "us", negotiation, _request)
+    return request_series(peer, series, way, progress, only)
+
+
+def _request(
+    association: Association, identifier: Dataset
+) -> Iterator[tuple[Dataset, Dataset | None]]:
+    return association.send_c_get(identifier, STUDY_ROOT_GET)
 
 
 def _keep(event: Event, peer: Destination, spool: Spool) -> int:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.dataset import Dataset
+from pynetdicom.association import Association
 
-from node.errors import Permanent
 from node.retrieve import Progress, Retrieval, unwatched
-from node.retrieve_status import SubOperations, retrieve_identifier
-from node.scu import Negotiation, Patience, associated
+from node.retrieve_request import PATIENCE, REQUEST_SYNTAXES, Way, request_series
+from node.scu import Negotiation
 from node.settings import Destination
 
 STUDY_ROOT_MOVE = "1.2.840.10008.5.1.4.1.2.2.2"
-CONTEXTS = [(STUDY_ROOT_MOVE, [ImplicitVRLittleEndian, ExplicitVRLittleEndian])]
-# An archive may take a series from slow storage, and is silent meanwhile.
-PATIENCE = Patience(connect_seconds=10.0, response_seconds=600.0)
+CONTEXTS = [(STUDY_ROOT_MOVE, REQUEST_SYNTAXES)]
 
 
 def move_series(
@@ -27,25 +25,16 @@ def move_series(
 ) -> Retrieval:
     """Ask an archive to send one series to the AE title `move_destination`.
 
-    Parameters
-    ----------
-    series
-        StudyInstanceUID and SeriesInstanceUID.
-    only
-        SOPInstanceUIDs to send; empty sends the whole series.
-
-    Raises
-    ------
-    Retryable
-        Not reachable, busy, or the association ended before the final answer.
-    Permanent
-        The archive does not know us or the move destination, or does not offer C-MOVE.
+    Parameters and errors are those of `request_series`; `Permanent` too if the archive does not
+    know the move destination.
     """
-    operations = SubOperations(peer.name, f"the move destination {move_destination}", progress)
-    with associated(peer, Negotiation(CONTEXTS, patience=PATIENCE)) as association:
-        if not association.is_established:
-            raise Permanent(f"{peer.name} does not offer C-MOVE (Study Root)")
-        identifier = retrieve_identifier(*series, only)
-        for status, _ in association.send_c_move(identifier, move_destination, STUDY_ROOT_MOVE):
-            operations.answered(status)
-    return operations.result()
+
+    def request(
+        association: Association, identifier: Dataset
+    ) -> Iterator[tuple[Dataset, Dataset | None]]:
+        return association.send_c_move(identifier, move_destination, STUDY_ROOT_MOVE)
+
+    receiver = f"the move destination {move_destination}"
+    negotiation = Negotiation(CONTEXTS, patience=PATIENCE)
+    way = Way("C-MOVE", STUDY_ROOT_MOVE, receiver, negotiation, request)
+    return request_series(peer, series, way, progress, only)
