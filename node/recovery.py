@@ -88,11 +88,7 @@ def _adopt(root: Path, relative: str, index: SpoolIndex) -> bool:
     header = identity.header
     index.add(
         StoredInstance(
-            SOPInstanceUID=header.SOPInstanceUID,
-            SOPClassUID=header.SOPClassUID,
-            StudyInstanceUID=header.StudyInstanceUID,
-            SeriesInstanceUID=header.SeriesInstanceUID,
-            Modality=header.Modality,
+            **vars(header),
             sha256=sha256,
             size_bytes=size_bytes,
             path=relative,

@@ -227,11 +227,7 @@ def _describe(incoming: IncomingFile) -> StoredInstance:
     key = series_key(header.StudyInstanceUID, header.SeriesInstanceUID)
     name = instance_file_name(header.SOPInstanceUID, sha256)
     return StoredInstance(
-        SOPInstanceUID=header.SOPInstanceUID,
-        SOPClassUID=header.SOPClassUID,
-        StudyInstanceUID=header.StudyInstanceUID,
-        SeriesInstanceUID=header.SeriesInstanceUID,
-        Modality=header.Modality,
+        **vars(header),
         sha256=sha256,
         size_bytes=incoming.size_bytes,
         path=f"series/{key[:2]}/{key}/{name}",

@@ -41,7 +41,7 @@ DELIVERY_QUEUE = "delivery"
 WORKFLOW_VERSION = "2"
 """Changes whenever the order of steps does, of analyses (`service.steps`) or of deliveries (the
 steps recorded here); `service.adoption` brings jobs over."""
-MAX_RECOVERIES = 25
+MAX_RECOVERIES = 50
 """A job that takes its process down this often is set aside instead of being tried for ever."""
 NEXT_ATTEMPT = "next attempt"
 """Step of a delivery whose output is when the next attempt is planned, in seconds of the epoch."""

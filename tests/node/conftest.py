@@ -100,6 +100,14 @@ def write_series():
     return _write_series
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def location(request, tmp_path):
+    """Where the ledger is kept: on every kind of database it has to behave the same."""
+    if request.param == "postgresql":
+        return request.getfixturevalue("postgresql_url")
+    return tmp_path / "deliveries.sqlite"
+
+
 @dataclass
 class RunningNode:
     """A started node with what it handed over."""

@@ -89,14 +89,6 @@ class CommittingArchive:
         back.release()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def location(request, tmp_path):
-    """Where the ledger is kept: on every kind of database it has to behave the same."""
-    if request.param == "postgresql":
-        return request.getfixturevalue("postgresql_url")
-    return tmp_path / "deliveries.sqlite"
-
-
 @pytest.fixture
 def ledgers(location, tmp_path):
     deliveries = DeliveryLedger(location)

@@ -35,14 +35,6 @@ def clock():
     return Clock()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def location(request, tmp_path):
-    """Where the ledger is kept: on every kind of database it has to behave the same."""
-    if request.param == "postgresql":
-        return request.getfixturevalue("postgresql_url")
-    return tmp_path / "deliveries.sqlite"
-
-
 @pytest.fixture
 def ledger(location, clock):
     ledger = DeliveryLedger(location, POLICY, clock, lambda: 1.0)
