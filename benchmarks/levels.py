@@ -243,9 +243,10 @@ def draw(results: list[Judged], out: Path) -> None:
     low = [h - row["fraction_right"]["low"] for h, row in zip(held, rows, strict=True)]
     high = [row["fraction_right"]["high"] - h for h, row in zip(held, rows, strict=True)]
     axes.errorbar(said, held, yerr=[low, high], fmt="o", color="#0b5394", capsize=3)
-    for x, y, row in zip(said, held, rows, strict=True):
-        axes.annotate(str(row["vertebrae"]), (x, y), textcoords="offset points", xytext=(6, -10))
-    axes.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel="confidence", ylabel="share of names right")
+    for x, y, below, row in zip(said, held, low, rows, strict=True):
+        place = {"textcoords": "offset points", "xytext": (0, -11), "ha": "center", "fontsize": 8}
+        axes.annotate(str(row["vertebrae"]), (x, y - below), **place)
+    axes.set(xlim=(0, 1.03), ylim=(0, 1.03), xlabel="confidence", ylabel="share of names right")
     axes.set_title("Level names: reliability (95 % intervals)", fontsize=10)
     FigureCanvasAgg(figure).print_png(str(out))
 
