@@ -14,8 +14,8 @@ CUT_FLAG = "cut_by_field_of_view"
 NO_BODY_FLAG = "body_not_separated"
 PIT_FLAG = "schmorl_like_pit"
 IMPLAUSIBLE_FLAG = "implausible_heights"
-_CUT = "the vertebra is cut by the edge of the scan"
-_NO_BODY = "no vertebral body could be told apart from the arch"
+CUT_REASON = "the vertebra is cut by the edge of the scan"
+NO_BODY_REASON = "no vertebral body could be told apart from the arch"
 NO_HEIGHTS = frozenset({VertebraLevel.C1, VertebraLevel.C2})
 
 
@@ -67,9 +67,9 @@ def measurement(
 
 def _volume(parts: VertebraParts) -> tuple[Measured | None, str | None]:
     if not parts.complete:
-        return None, _CUT
+        return None, CUT_REASON
     if parts.surface is None:
-        return None, _NO_BODY
+        return None, NO_BODY_REASON
     return volume_ml(parts.surface), None
 
 
@@ -89,9 +89,9 @@ def _own_flags(
 
 def _why_no_heights(parts: VertebraParts) -> str:
     if not parts.complete:
-        return _CUT
+        return CUT_REASON
     if parts.found.level in NO_HEIGHTS:
         return f"{parts.found.level.name} has no body with two endplates"
     if parts.surface is None:
-        return _NO_BODY
+        return NO_BODY_REASON
     return "the endplates could not be followed"

@@ -10,11 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-LOSS_THRESHOLDS = (0.20, 0.25, 0.40)
-"""Lower bounds of grades 1, 2 and 3 (Löffler 2020)."""
-
-BMD_OSTEOPOROSIS_BELOW = 80.0
-BMD_NORMAL_ABOVE = 120.0
+from inference.fracture import GRADE_FROM_LOSS
+from texture.density import NORMAL_ABOVE, OSTEOPOROSIS_BELOW
 
 
 def finite(value: float | None) -> float | None:
@@ -39,7 +36,7 @@ def significant(value: float | None, digits: int = 6) -> float | None:
 
 def rounded_loss(value: float | None) -> float | None:
     """Height loss at 0.1 %, on the same side of every grade threshold as the exact loss."""
-    return _keeping_side(value, 3, LOSS_THRESHOLDS)
+    return _keeping_side(value, 3, GRADE_FROM_LOSS)
 
 
 def rounded_bmd(value: float | None) -> float | None:
@@ -51,9 +48,9 @@ def rounded_bmd(value: float | None) -> float | None:
     if number is None:
         return None
     near = round(number, 1)
-    if near <= BMD_NORMAL_ABOVE < number:
+    if near <= NORMAL_ABOVE < number:
         return round(near + 0.1, 1)
-    return _keeping_side(number, 1, (BMD_OSTEOPOROSIS_BELOW,))
+    return _keeping_side(number, 1, (OSTEOPOROSIS_BELOW,))
 
 
 def _keeping_side(

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from inference.anatomy import VertebraLevel
 from inference.axes import canonical_order
 from inference.label_boxes import Box, label_boxes
+from inference.measurement import CUT_REASON, NO_BODY_REASON
 from inference.report import Segmentation, VertebraMeasurement
 from inference.volume import CTVolume
 from texture.calibration import GENERIC_CALIBRATION, Calibration, generic_obstacle
@@ -26,7 +27,6 @@ from texture.roi import MARGIN_VOXELS, centre_of_mass, widen
 from texture.settings import Settings, resolve_settings
 
 FOREIGN_MATERIAL = "foreign_material"
-INCOMPLETE_REASON = "the vertebra is cut by the edge of the scan"
 FOREIGN_REASON = "foreign material (metal or cement) in or at the vertebral body"
 SMALL_CORE_REASON = "the trabecular core is too small for a density"
 AORTA_LEVELS = (VertebraLevel.L1, VertebraLevel.L2, VertebraLevel.L3, VertebraLevel.L4)
@@ -136,10 +136,10 @@ def _vertebra(
 
 def _obstacle(measurement: VertebraMeasurement, box: Box | None) -> str | None:
     if not measurement.complete:
-        return INCOMPLETE_REASON
+        return CUT_REASON
     if FOREIGN_MATERIAL in measurement.flags:
         return FOREIGN_REASON
-    return "the vertebral body has no mask" if box is None else None
+    return NO_BODY_REASON if box is None else None
 
 
 def _with_texture(level: VertebraLevel, region: RegionTexture) -> VertebraTexture:

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inference.fracture import GRADE_FROM_LOSS
 from inference.report import FractureFinding, SpineReport, VertebraMeasurement
 from inference.volume import Notice, SourceFrame, SourceSeries
 from sr_writer import FindingsInvalid, SoftwareIdentity, assemble, not_analysable
 from sr_writer.findings import FEATURE_KEYS, Findings
-from sr_writer.rounding import LOSS_THRESHOLDS, rounded, rounded_bmd, rounded_loss, significant
+from sr_writer.rounding import rounded, rounded_bmd, rounded_loss, significant
 from sr_writer.tables import features_csv
 from texture.report import PresetIdentity, SpineDensity, TextureReport, VertebraTexture
 
@@ -21,7 +22,7 @@ SOFTWARE = SoftwareIdentity("spinenode", "0.1.0")
 
 
 def grade(loss):
-    return sum(loss >= threshold for threshold in LOSS_THRESHOLDS)
+    return sum(loss >= threshold for threshold in GRADE_FROM_LOSS)
 
 
 def density_class(bmd):
