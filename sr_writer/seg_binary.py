@@ -14,7 +14,7 @@ from pydicom.valuerep import DS
 
 from inference.label_boxes import occupied_slices
 from inference.volume import CTVolume, LabelArray
-from sr_writer.explicit_vr import sequence_value, set_encoded
+from sr_writer.explicit_vr import data_set, element, sequence, sequence_value, set_encoded
 from sr_writer.instance import ResultContext, new_instance
 from sr_writer.provenance import SEG
 from sr_writer.references import sop_reference
@@ -69,10 +69,11 @@ def _set_source(seg: Dataset, volume: CTVolume, labels: LabelArray, header: Data
     uids = dict.fromkeys(source.frames[k].SOPInstanceUID for k in occupied_slices(labels))
     images = [sop_reference(source.SOPClassUID or "", uid) for uid in uids]
     set_encoded(seg, "SourceImageSequence", sequence_value(images))
-    series = Dataset()
-    series.SeriesInstanceUID = source.SeriesInstanceUID
-    set_encoded(series, "ReferencedInstanceSequence", sequence_value(images))
-    seg.ReferencedSeriesSequence = [series]
+    series = data_set(
+        sequence("ReferencedInstanceSequence", images),
+        element("SeriesInstanceUID", source.SeriesInstanceUID or ""),
+    )
+    set_encoded(seg, "ReferencedSeriesSequence", sequence_value([series]))
     seg.LossyImageCompression = header.get("LossyImageCompression", "00")
     if seg.LossyImageCompression == "01":
         for keyword in ("LossyImageCompressionRatio", "LossyImageCompressionMethod"):

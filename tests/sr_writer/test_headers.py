@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pydicom
 import pytest
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from sr_writer import SourceUnreadable, verify_outputs, write_outputs
+from sr_writer import SourceUnreadable, codes, verify_outputs, write_outputs
 
 
 def objects_of(case, settings, tmp_path, outputs=("seg", "sr", "key_images")):
@@ -89,6 +91,32 @@ def test_series_numbers_differ_between_objects_and_from_the_source(make_case, se
     assert len(set(numbers)) == len(numbers)
     assert all(10_040 < number < 10_050 for number in numbers)
     assert len({ds.SeriesInstanceUID for ds in objects.values()}) == len(numbers)
+
+
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRBigEndian])
+def test_a_source_in_another_encoding_is_written_in_ours(syntax, make_case, settings, tmp_path):
+    """Elements and items taken from it are encoded anew, not copied as they lie."""
+    case = make_case()
+    for frame in case.volume.source.frames:
+        path = frame.path
+        ds = pydicom.dcmread(path)
+        ds.SpecificCharacterSet, ds.PatientName = "ISO_IR 100", "Müller^Jürgen"
+        ds.PatientIdentityRemoved = "YES"
+        ds.DeidentificationMethodCodeSequence = [
+            codes.Code("113100", "DCM", "Basic Application Confidentiality Profile").item()
+        ]
+        ds.LossyImageCompression, ds.LossyImageCompressionRatio = "01", 4.5
+        ds.file_meta.TransferSyntaxUID = syntax
+        pixels = np.frombuffer(ds.PixelData, "<i2")
+        ds.PixelData = pixels.astype("<i2" if syntax.is_little_endian else ">i2").tobytes()
+        pydicom.dcmwrite(path, ds)
+    for ds in objects_of(case, settings, tmp_path).values():
+        assert ds.file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
+        assert str(ds.PatientName) == "Müller^Jürgen"
+        (method,) = ds.DeidentificationMethodCodeSequence
+        assert method.CodeMeaning == "Basic Application Confidentiality Profile"
+        if ds.Modality == "SEG":
+            assert (ds.LossyImageCompression, ds.LossyImageCompressionRatio) == ("01", 4.5)
 
 
 def test_a_vanished_source_is_named_as_such(make_case, settings, tmp_path):
