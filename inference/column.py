@@ -28,6 +28,10 @@ _MAX_REWARD = 1.2
 _PIECE_REACH = 1.3
 """Of the usual distance: further off, another body lies in between."""
 
+_SHORTEST_TO_CONTINUE = 3
+_STRAIGHT = 0.8
+"""Cosine of the largest turn at an end that is continued."""
+
 _FLAT_FULLNESS = 0.35
 """A body left out of the chain is still one if it has this share of its volume, ..."""
 _FLAT_SPACING = 0.55
@@ -55,7 +59,49 @@ def column_chain(candidates: Sequence[BodyCandidate]) -> tuple[BodyCandidate, ..
     while at is not None:
         chain.append(rising[at])
         at = below[at]
-    return _with_flat_bodies(tuple(chain), candidates)
+    return _with_flat_bodies(_continued(chain, candidates), candidates)
+
+
+def _continued(
+    chain: list[BodyCandidate], candidates: Sequence[BodyCandidate]
+) -> tuple[BodyCandidate, ...]:
+    """The chain with the bodies that go on in its direction at either end.
+
+    The first link over a collapsed body costs more than that body counts; what stands above it
+    must not be lost for that.
+    """
+    if len(chain) < _SHORTEST_TO_CONTINUE:
+        return tuple(chain)
+    upwards = _grown(chain[::-1], candidates)[::-1]
+    return tuple(_grown(upwards, candidates))
+
+
+def _grown(chain: list[BodyCandidate], candidates: Sequence[BodyCandidate]) -> list[BodyCandidate]:
+    """The chain with whatever goes on beyond its last body, one by one."""
+    going = list(chain)
+    while further := _beyond(going, candidates):
+        going.append(min(further, key=lambda body: _apart_mm(going[-1], body)))
+    return going
+
+
+def _beyond(chain: list[BodyCandidate], candidates: Sequence[BodyCandidate]) -> list[BodyCandidate]:
+    """Bodies within one step of the chain's last one, straight on."""
+    last, before = (np.asarray(c.centre) * VOXEL_MM for c in (chain[-1], chain[-2]))
+    course = (last - before) / np.linalg.norm(last - before)
+    found = []
+    for body in candidates:
+        if body in chain or body.fullness < _FLAT_FULLNESS:
+            continue
+        distance = _apart_mm(chain[-1], body)
+        straight = (np.asarray(body.centre) * VOXEL_MM - last) @ course >= _STRAIGHT * distance
+        share = distance / float(spacing_mm((chain[-1].level + body.level) / 2))
+        if straight and _FLAT_SPACING <= share <= _PIECE_REACH:
+            found.append(body)
+    return found
+
+
+def _apart_mm(one: BodyCandidate, other: BodyCandidate) -> float:
+    return float(np.linalg.norm(np.subtract(one.centre, other.centre))) * VOXEL_MM
 
 
 def _with_flat_bodies(

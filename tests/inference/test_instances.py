@@ -93,11 +93,24 @@ def test_a_collapsed_body_that_stands_close_to_its_neighbours_is_found():
     assert np.abs(found - centres).max() < 2.0
 
 
+def test_bodies_above_a_collapsed_one_are_not_lost_with_it():
+    """Its level is read wrong and its neighbours are near: no link over it pays for itself."""
+    scene, centres = spine(range(19, 23), top=70.0)
+    z = 70.0
+    for seen_as, height, step in ((14.5, 5, 9.5), (17.5, 9, 9.5)):
+        z += step
+        centre = (z, 22.0, 32.0)
+        scene.vertebra(centre, seen_as, height=height, radius=8)
+        centres.append(centre)
+    found = found_centres(scene)
+    assert len(found) == len(centres)
+
+
 def test_a_piece_at_the_edge_is_not_given_to_the_body_below_it():
     """The lower part of a cut body, close to a collapsed one."""
     scene, centres = spine(range(19, 23), top=84.0)
     scene.vertebra((96.5, 22.0, 32.0), 18.0, height=5)
-    piece = (scene.grid[0] >= 107) & (scene.grid[2] > 24) & (scene.grid[2] < 41)
+    piece = (scene.grid[0] >= 108) & (scene.grid[2] > 24) & (scene.grid[2] < 41)
     piece &= (scene.grid[1] > 14) & (scene.grid[1] < 31)
     scene.paint(piece, Tissue.BODY, (106.5, 22.0, 32.0), 17.0)
     found = find_instances(scene.prediction())
