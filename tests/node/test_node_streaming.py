@@ -54,6 +54,7 @@ class Heard(BoundedSocket):
         self.socket, self._whole = None, 0
 
 
+@settings(deadline=None)
 @given(body=st.binary(max_size=300), pieces=st.lists(st.binary(max_size=40), max_size=3))
 def test_any_bytes_are_a_data_set_or_end_the_association(body, pieces):
     """What is read are the fragments' bytes, all of them and no others."""
