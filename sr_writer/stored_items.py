@@ -23,6 +23,7 @@ _ITEM_HEADER = struct.Struct("<HHL")
 _SHORT_HEADER = struct.Struct("<HH2sH")
 _LENGTH = struct.Struct("<L")
 _LONG_LENGTH = frozenset((b"OB", b"OW", b"SQ", b"UN", b"UT"))
+_NUMBERS = {b"DS": float, b"IS": int}
 _BINARY = {b"US": "<u2", b"UL": "<u4", b"FL": "<f4"}
 
 
@@ -120,9 +121,8 @@ def _decoded(vr: bytes, value: bytes) -> Any:
     if vr in _BINARY:
         return _one_or_all(np.frombuffer(value, _BINARY[vr]).tolist())
     texts = value.decode("ascii").rstrip(" \0").split("\\")
-    if vr == b"DS":
-        return _one_or_all([float(text) for text in texts])
-    return _one_or_all(texts)
+    number = _NUMBERS.get(vr)
+    return _one_or_all(texts if number is None else [number(text) for text in texts])
 
 
 def _one_or_all(values: Any) -> Any:

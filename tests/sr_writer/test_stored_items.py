@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sr_writer import verify_outputs, write_outputs
 from sr_writer.explicit_vr import data_set, element, sequence
 from sr_writer.stored_items import StoredItem, stored_items
 
@@ -43,6 +44,21 @@ def test_the_items_of_a_result_are_those_that_pydicom_reads(full_result, kind, k
     assert len(mine) == len(theirs) > 0
     for one, other in zip(mine, theirs, strict=True):
         same(one, other)
+
+
+def test_the_items_of_a_multi_frame_source_too(make_case, settings, tmp_path):
+    """Frame numbers are integers, in the references of SEG and SR alike."""
+    case = make_case(shape=(12, 40, 36), enhanced=list(range(11, -1, -1)))
+    written = write_outputs(case.findings, case.volume, case.segmentation, tmp_path, settings)
+    verify_outputs(written, case.findings, case.volume, case.segmentation)
+    for kind, keyword in (
+        ("seg", "PerFrameFunctionalGroupsSequence"), ("sr", "ContentSequence"),
+        ("key_images", "ContentSequence"),
+    ):  # fmt: skip
+        path = next(item.path for item in written if item.kind == kind)
+        theirs = pydicom.dcmread(path)[keyword].value
+        for one, other in zip(stored_items(pydicom.dcmread(path), keyword), theirs, strict=True):
+            same(one, other)
 
 
 def test_elements_are_found_by_keyword_and_absent_ones_are_absent():
