@@ -94,13 +94,14 @@ def test_a_character_set_that_no_reader_knows_keeps_the_bytes(make_case, setting
 
 @dataclass(frozen=True)
 class Drawn:
-    """A spine drawn at random."""
+    """A spine drawn at random; `frames` is the order of a multi-frame object, None for files."""
 
     shape: tuple[int, int, int]
     affine: np.ndarray
     labels: np.ndarray
     levels: tuple[VertebraLevel, ...]
     seed: int
+    frames: list[int] | None
 
 
 @st.composite
@@ -138,7 +139,9 @@ def spines(draw):
     labels[rng.integers(0, shape[0])] = 0
     # every level has at least one voxel of its own, wherever it falls
     labels.flat[rng.choice(labels.size, len(values), replace=False)] = values
-    return Drawn(shape, draw(oblique_affines(shape), label="affine"), labels, levels, seed)
+    affine = draw(oblique_affines(shape), label="affine")
+    frames = draw(st.none() | st.permutations(range(shape[0])), label="frames")
+    return Drawn(shape, affine, labels, levels, seed, frames)
 
 
 def random_findings(drawn: Drawn, case) -> Findings:
@@ -178,7 +181,9 @@ def _vertebra(level, drawn, case, rng) -> VertebraFindings:
 @given(drawn=spines())
 def test_any_spine_in_any_orientation_survives(drawn, encoding, make_case, settings, tmp_path):
     """Voxels in patient coordinates and all numbers, read by pydicom; a wrong voxel is noticed."""
-    case = make_case(levels=(), shape=drawn.shape, affine=drawn.affine, fractured=())
+    case = make_case(
+        levels=(), shape=drawn.shape, affine=drawn.affine, fractured=(), enhanced=drawn.frames
+    )
     findings = random_findings(drawn, case)
     segmentation = replace(case.segmentation, labels=drawn.labels, bodies=drawn.labels)
     chosen = replace(settings, outputs=("seg", "sr", "key_images"), seg_encoding=encoding)
