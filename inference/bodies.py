@@ -15,6 +15,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from inference.anatomy import VertebraLevel
+from inference.components import largest_component
 from inference.normal_heights import normal_volume_ml
 from inference.posterior_wall import without_pedicles
 from inference.volume import Affine, LabelArray
@@ -149,10 +150,10 @@ def separate_body(mask: BoolArray, spacing_kji_mm: tuple[float, float, float]) -
     if deepest < SMALLEST_DEPTH_MM:
         return nothing
     erosion = min(EROSION_FRACTION * deepest, EROSION_LIMIT_MM)
-    core = _largest_component(depth > erosion)
+    core = largest_component(depth > erosion)
     reach = ndimage.distance_transform_edt(~core) * WORKING_SPACING_MM
     margin = erosion + REGROWTH_MARGIN_MM - _at_source(reach, mask.shape, spacing)
-    return _largest_component(mask & (margin >= 0.0))
+    return largest_component(mask & (margin >= 0.0))
 
 
 def signed_distance_mm(mask: BoolArray, spacing_kji_mm: npt.ArrayLike) -> FloatArray:
@@ -188,15 +189,6 @@ def _at_source(fine: FloatArray, shape: tuple[int, ...], spacing: FloatArray) ->
             fine, spacing / WORKING_SPACING_MM, output_shape=shape, order=1, mode="nearest"
         )
     )
-
-
-def _largest_component(mask: BoolArray) -> BoolArray:
-    parts, count = ndimage.label(mask)
-    if count <= 1:
-        return mask
-    sizes = np.bincount(parts.ravel())
-    sizes[0] = 0
-    return np.asarray(parts == sizes.argmax())
 
 
 def _is_body_like(mask: BoolArray, level: VertebraLevel, spacing: FloatArray) -> bool:

@@ -18,6 +18,7 @@ from scipy import ndimage
 from inference.anatomy import VertebraLevel
 from inference.body_axes import BodyFrame
 from inference.body_surface import SURFACE_SMOOTHING_MM, BodySurface
+from inference.components import largest_component
 from inference.endplate_columns import (
     AT_SURFACE_MM,
     EndplateColumns,
@@ -133,7 +134,7 @@ def _hollow(plate: EndplateColumns, tissues: PlateTissues) -> Hollow | None:
     misfit, depths = misfit_by_depth(plate, tissues)
     doubt = np.minimum(0.5 * (depths / MASK_SD_MM) ** 2, HIGHEST_DOUBT)
     depth = depths[smooth_surface(misfit + doubt, STEP_PENALTY)]
-    core = _largest(depth > HOLLOW_FROM_MM)
+    core = largest_component(depth > HOLLOW_FROM_MM)
     if core.sum() * plate.place_mm2 < SMALLEST_AREA_MM2 or depth[core].max() < SMALLEST_DEPTH_MM:
         return None
     at_mask, at_floor = (
@@ -159,13 +160,6 @@ def _with_slopes(
     whole, _ = ndimage.label((depth > 0.0) & around)
     joined = np.isin(whole, np.unique(whole[core & (whole > 0)]))
     return np.where(joined, depth, 0.0)
-
-
-def _largest(mask: BoolArray) -> BoolArray:
-    parts, count = ndimage.label(mask)
-    if count == 0:
-        return mask
-    return np.asarray(parts == 1 + int(np.bincount(parts.ravel())[1:].argmax()))
 
 
 def _inside(surface: BodySurface, frame: BodyFrame, hollows: tuple[Hollow, ...]) -> BoolArray:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
+
+from inference.components import largest_component
 
 SLAB_HALF_MM = 4.0
 BIN_MM = 1.0
@@ -59,7 +60,7 @@ def without_pedicles(
         return body
     kept = np.zeros_like(body)
     kept[tuple(index[keep].T)] = True
-    return _main_part(kept)
+    return largest_component(kept)
 
 
 def _wall(depth: FloatArray, side: FloatArray, spacing: FloatArray) -> float | None:
@@ -81,12 +82,3 @@ def _wall(depth: FloatArray, side: FloatArray, spacing: FloatArray) -> float | N
     while at > 0 and full[at - 1]:
         at -= 1
     return float(edges[at])
-
-
-def _main_part(mask: BoolArray) -> BoolArray:
-    parts, count = ndimage.label(mask)
-    if count <= 1:
-        return mask
-    sizes = np.bincount(parts.ravel())
-    sizes[0] = 0
-    return np.asarray(parts == sizes.argmax())
