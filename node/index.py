@@ -234,7 +234,6 @@ class SpoolIndex:
             ).fetchone()
             if row is None:
                 return
-            self._contents.forget(row[0])
             db.execute(
                 "UPDATE instance SET is_current=1 WHERE (series_key, sop_instance_uid, sha256) ="
                 " (SELECT series_key, sop_instance_uid, max(sha256) FROM instance"
@@ -246,6 +245,8 @@ class SpoolIndex:
                 " (SELECT series_key FROM instance)",
                 (row[0],),
             )
+        # Not inside the transaction: whoever loads contents waits for the database.
+        self._contents.forget(row[0])
 
     def counts(self) -> tuple[int, int]:
         """Return the number of series and of instance versions."""

@@ -1,4 +1,4 @@
-"""C-STORE past the library: data set fragments go from the socket's buffer to the file.
+"""C-STORE past the library: data set fragments go from the socket to where they are written from.
 
 Fenced: only complete C-STORE requests in an established association come here, everything else
 stays with pynetdicom. It rests on internals of one version, `LIBRARY_VERSION`; with any other the
