@@ -60,9 +60,9 @@ REFINER_PREFIX = "refiner."
 
 RELEASED = WeightsFile(
     path=Path(__file__).with_name("spinenode-2mm.safetensors"),
-    sha256="d98f9b3479bd1d9d010c685ee57128e34a427625a60f979112f8e81275afd5c7",
+    sha256="22c972480de011eeb71be7e18cb7639b468e299b3ecbfb75a12194345f41b366",
     name="spinenode-2mm",
-    version="0.3.0",
+    version="0.4.0",
 )
 """The weights this version ships; licence CC BY-SA 4.0 (see the model card)."""
 

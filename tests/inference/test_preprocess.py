@@ -31,7 +31,10 @@ def ct(hu, spacing):
     gradient=st.tuples(*[st.integers(-4, 4)] * 3),
 )
 def test_a_linear_field_keeps_its_place(spacing, gradient):
-    """Half a voxel of shift anywhere would change a gradient's values."""
+    """Half a voxel of shift, 1 mm, along any axis would change a gradient's values.
+
+    A triangle over few samples bends a straight line by up to 0.2 mm, and HU are rounded.
+    """
     shape = tuple(int(np.ceil(64 / s)) for s in spacing)
     index = np.indices(shape, dtype=float)
     field = 300 + sum(
@@ -49,7 +52,7 @@ def test_a_linear_field_keeps_its_place(spacing, gradient):
     margin = tuple(
         slice(int(np.ceil(6 / VOXEL_MM)) + 1, -int(np.ceil(6 / VOXEL_MM)) - 1) for _ in range(3)
     )
-    assert np.abs(prepared.hu - expected)[margin].max() < 1.5
+    assert np.abs(prepared.hu - expected)[margin].max() < 0.6 + 0.2 * np.abs(gradient).sum()
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
