@@ -43,8 +43,10 @@ HIGHEST_DOUBT = 3.0
 """The mask is the prior, but beyond about two of its standard deviations it says no more."""
 HOLLOW_FROM_MM = 1.5
 SMALLEST_DEPTH_MM = 3.0
-SMALLEST_AREA_MM2 = 25.0
-"""At `HOLLOW_FROM_MM`; single columns that leave the body through its wall have up to 13."""
+SMALLEST_AREA_MM2 = 40.0
+"""At `HOLLOW_FROM_MM`; columns that leave the body through its wall have up to 28."""
+DEEPEST_BELIEVED = 0.82
+"""Of the depth that was searched: near its end no floor was found, but the other endplate."""
 SMALLEST_GAIN = 3.0
 """By how much, in natural logarithms of likelihood, the deeper endplate must fit better."""
 AROUND_PLACES = 4
@@ -135,7 +137,9 @@ def _hollow(plate: EndplateColumns, tissues: PlateTissues) -> Hollow | None:
     doubt = np.minimum(0.5 * (depths / MASK_SD_MM) ** 2, HIGHEST_DOUBT)
     depth = depths[smooth_surface(misfit + doubt, STEP_PENALTY)]
     core = largest_component(depth > HOLLOW_FROM_MM)
-    if core.sum() * plate.place_mm2 < SMALLEST_AREA_MM2 or depth[core].max() < SMALLEST_DEPTH_MM:
+    if core.sum() * plate.place_mm2 < SMALLEST_AREA_MM2:
+        return None
+    if not SMALLEST_DEPTH_MM <= depth[core].max() <= DEEPEST_BELIEVED * depths[-1]:
         return None
     at_mask, at_floor = (
         (float(np.median(plate.brightest_at(at)[core])) - tissues.disc_hu) / contrast
