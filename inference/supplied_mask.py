@@ -9,7 +9,6 @@ import numpy as np
 from inference.anatomy import SACRUM_LABEL, VertebraLevel
 from inference.axes import to_canonical
 from inference.bodies import separate_bodies
-from inference.bridged_hollows import without_bridged_hollows
 from inference.completeness import cut_by_border
 from inference.errors import NotAnalysable, UnreadableInput
 from inference.report import LabelledVertebra, ModelIdentity, Segmentation
@@ -23,7 +22,7 @@ _LEVEL_LABELS = frozenset(int(level) for level in VertebraLevel)
 def segmentation_from_labels(volume: CTVolume, labels: LabelArray) -> Segmentation:
     """Take the level names of a mask as they are and separate the bodies.
 
-    Deep hollows that the mask has bridged are opened, with a notice (`inference.bridged_hollows`).
+    The voxels stay as given: only a network's masks are corrected by the image.
 
     Parameters
     ----------
@@ -49,7 +48,7 @@ def segmentation_from_labels(volume: CTVolume, labels: LabelArray) -> Segmentati
     if not levels:
         raise NotAnalysable("no_vertebra", "The supplied mask holds no vertebra.")
     digest = hashlib.sha256(np.ascontiguousarray(labels).tobytes()).hexdigest()
-    masks = Segmentation(
+    return Segmentation(
         labels=kept,
         bodies=order.restore(bodies),
         vertebrae=tuple(
@@ -59,7 +58,6 @@ def segmentation_from_labels(volume: CTVolume, labels: LabelArray) -> Segmentati
         model=ModelIdentity(MODEL_NAME, "1", digest),
         warnings=_ignored_notice(ignored),
     )
-    return without_bridged_hollows(volume, masks)
 
 
 def _check_grid(volume: CTVolume, labels: LabelArray) -> None:

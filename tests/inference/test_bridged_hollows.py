@@ -15,6 +15,7 @@ from inference import CTVolume, LabelledVertebra, ModelIdentity, Segmentation, V
 from inference.bridged_hollows import CODE, without_bridged_hollows
 from inference.morphometry import measure
 from inference.smooth_surface import smooth_surface
+from inference.supplied_mask import segmentation_from_labels
 
 HEIGHT_MM = 25.0
 DISC_HU, BONE_HU, SHELL_HU = 80.0, 190.0, 600.0
@@ -81,6 +82,12 @@ def test_masks_that_follow_the_endplates_stay_as_they_are(
     case = body(hollow_mm, shell_hu)
     given_masks = masks(case.true)
     assert without_bridged_hollows(case.volume, given_masks) is given_masks
+
+
+def test_a_mask_that_somebody_gave_is_not_changed() -> None:
+    case = body(hollow_mm=11.0)
+    labels = masks(case.bridged).labels
+    assert np.array_equal(segmentation_from_labels(case.volume, labels).labels, labels)
 
 
 def test_an_image_without_endplates_changes_no_mask() -> None:
