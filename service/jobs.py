@@ -168,6 +168,10 @@ class Jobs:
         """Series that nobody analyses, the latest first."""
         return [left_out_view(entry) for entry in self._register.left_out()]
 
+    def waiting(self) -> int:
+        """Number of complete series that wait for the rest of their study before they are queued."""
+        return len(self._register.waiting())
+
     def _require_left_out(self, job_id: str) -> RegisteredSeries:
         for entry in self._register.left_out():
             if entry.job_id == job_id:

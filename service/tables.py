@@ -67,11 +67,13 @@ def _number(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
-def jobs_table(views: Sequence[JobView]) -> str:
-    """One row per job; series that were left out below, with the reason."""
+def jobs_table(views: Sequence[JobView], waiting: int = 0) -> str:
+    """One row per job; below, how many series wait for their study and which were left out, why."""
     jobs = [view for view in views if view.state != "left_out"]
     left_out = [view for view in views if view.state == "left_out"]
     parts = [_queue_table(jobs) if jobs else "no jobs"]
+    if waiting:
+        parts.append(f"complete series that wait for the rest of their study: {waiting}")
     if left_out:
         rows = [(v.id, _count(v.instances), v.created, v.problem or "-") for v in left_out]
         parts.append("left out\n" + table(("id", "images", "complete", "reason"), rows))

@@ -33,10 +33,11 @@ def list_jobs(config: ConfigFile = None, as_json: AsJson = False) -> None:
 
     with _jobs(config) as jobs:
         views = jobs.recent() + jobs.left_out()
+        waiting = jobs.waiting()
     if as_json:
         sys.stdout.write(json.dumps([view.to_json() for view in views], indent=2) + "\n")
     else:
-        sys.stdout.write(jobs_table(views) + "\n")
+        sys.stdout.write(jobs_table(views, waiting) + "\n")
 
 
 def show(job_id: JobId, config: ConfigFile = None, as_json: AsJson = False) -> None:

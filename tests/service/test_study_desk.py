@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.config import RulesConfig
+from service.jobs import Jobs
 from service.priority import STAT_PRIORITY
 from service.request import Request
 from service.second_choice import SecondChoice
@@ -15,6 +16,7 @@ from service.series_facts import SeriesFacts
 from service.series_register import RegisteredSeries, SeriesRegister, SeriesState
 from service.study_desk import StudyDesk
 from service.submission import Submission
+from service.tables import jobs_table
 from service.workspace import Workspace
 
 STUDY = "1.2.3"
@@ -112,6 +114,17 @@ def test_a_study_is_decided_when_it_has_come_to_rest(tmp_path, location):
     assert study.left_out == ["best_of"]
     choice = Workspace(tmp_path / "job2").request().choice
     assert choice == "chosen before series 1 (thickness: 1.0 mm slices before 5.0 mm slices)"
+
+
+def test_the_list_of_jobs_says_how_many_series_wait_for_their_study(tmp_path):
+    """Between the last image and the decision there is no job yet, but nothing is lost either."""
+    study = Study(tmp_path, tmp_path / "register.sqlite")
+    study.arrives("1")
+    with Jobs(f"sqlite:///{tmp_path / 'queue.sqlite'}", tmp_path) as jobs:
+        said = jobs_table(jobs.recent(), jobs.waiting())
+        assert said == "no jobs\n\ncomplete series that wait for the rest of their study: 1"
+        study.after(20)
+        assert jobs_table(jobs.recent(), jobs.waiting()) == "no jobs"
 
 
 def test_series_still_arriving_are_awaited_but_not_for_ever(tmp_path, location):
