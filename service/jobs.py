@@ -169,7 +169,7 @@ class Jobs:
         return [left_out_view(entry) for entry in self._register.left_out()]
 
     def waiting(self) -> int:
-        """Number of complete series that wait for the rest of their study before they are queued."""
+        """Number of complete series that wait for the rest of their study; no job yet."""
         return len(self._register.waiting())
 
     def _require_left_out(self, job_id: str) -> RegisteredSeries:
