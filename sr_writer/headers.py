@@ -121,6 +121,14 @@ def read_header(path: Path, keywords: tuple[str, ...] = _ALL_KEYWORDS) -> Datase
         raise SourceUnreadable(f"a source instance can no longer be read: {error!r}") from error
 
 
+def functional_group(header: Dataset, frame_number: int, keyword: str) -> Dataset:
+    """Group that holds for a frame (C.7.6.16): its own, or the one shared by all; empty without."""
+    shared = header.get("SharedFunctionalGroupsSequence") or [Dataset()]
+    own = header.PerFrameFunctionalGroupsSequence[frame_number - 1]
+    items = own.get(keyword) or shared[0].get(keyword)
+    return items[0] if items else Dataset()
+
+
 def normalised(header: Dataset, uids: ResultUIDs) -> Dataset:
     """Return a copy in which every attribute a result inherits is valid.
 

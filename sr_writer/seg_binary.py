@@ -15,6 +15,7 @@ from pydicom.valuerep import DS
 from inference.label_boxes import occupied_slices
 from inference.volume import CTVolume, LabelArray
 from sr_writer.explicit_vr import data_set, element, sequence, sequence_value, set_encoded
+from sr_writer.headers import functional_group
 from sr_writer.instance import ResultContext, new_instance
 from sr_writer.provenance import SEG
 from sr_writer.references import sop_reference
@@ -74,10 +75,10 @@ def _set_source(seg: Dataset, volume: CTVolume, labels: LabelArray, header: Data
         element("SeriesInstanceUID", source.SeriesInstanceUID or ""),
     )
     set_encoded(seg, "ReferencedSeriesSequence", sequence_value([series]))
-    seg.LossyImageCompression = header.get("LossyImageCompression", "00")
+    seg.LossyImageCompression = header.get("LossyImageCompression") or "00"
     if seg.LossyImageCompression == "01":
         for keyword in ("LossyImageCompressionRatio", "LossyImageCompressionMethod"):
-            if keyword in header:
+            if header.get(keyword):
                 seg[keyword] = header[keyword]
 
 
@@ -88,8 +89,8 @@ def _set_grid(seg: Dataset, volume: CTVolume, header: Dataset) -> None:
     frame_number = volume.source.frames[0].frame_number
     plane, pixels = header, header
     if frame_number is not None:
-        plane = _functional_group(header, frame_number, "PlaneOrientationSequence")
-        pixels = _functional_group(header, frame_number, "PixelMeasuresSequence")
+        plane = functional_group(header, frame_number, "PlaneOrientationSequence")
+        pixels = functional_group(header, frame_number, "PixelMeasuresSequence")
     orientation, measures, shared = Dataset(), Dataset(), Dataset()
     orientation.ImageOrientationPatient = plane.ImageOrientationPatient
     measures.PixelSpacing = pixels.PixelSpacing
@@ -99,13 +100,6 @@ def _set_grid(seg: Dataset, volume: CTVolume, header: Dataset) -> None:
     measures.SliceThickness = pixels.get("SliceThickness") or spacing
     shared.PlaneOrientationSequence, shared.PixelMeasuresSequence = [orientation], [measures]
     seg.SharedFunctionalGroupsSequence = [shared]
-
-
-def _functional_group(header: Dataset, frame_number: int, keyword: str) -> Dataset:
-    """Return the group that holds for a frame: its own, or the one shared by all frames."""
-    own = header.PerFrameFunctionalGroupsSequence[frame_number - 1]
-    items = own.get(keyword) or header.SharedFunctionalGroupsSequence[0].get(keyword)
-    return items[0] if items else Dataset()
 
 
 def _set_dimensions(seg: Dataset, uid: str) -> None:

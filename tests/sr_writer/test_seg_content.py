@@ -13,11 +13,11 @@ from inference.anatomy import SACRUM_LABEL, VertebraLevel
 from sr_writer import verify_outputs, write_outputs
 from sr_writer.files import save_object
 from sr_writer.headers import SourceHeaders
-from sr_writer.instance import ResultContext
+from sr_writer.instance import ResultContext, stamp
 from sr_writer.provenance import SEG, ResultUIDs
 from sr_writer.seg_frames import plane_axes_mm, seg_frames
-from sr_writer.seg_labelmap import library_seg, source_planes
-from sr_writer.segments import segments_of
+from sr_writer.seg_labelmap import source_planes
+from sr_writer.segments import description, segments_of
 
 GEOMETRIES = {
     "axial": {},
@@ -84,10 +84,7 @@ def test_what_is_written_is_what_highdicom_would_write(
     uids = ResultUIDs(case.findings, settings)
     headers = SourceHeaders(case.volume, uids)
     context = ResultContext(case.findings, settings, uids, headers.common, settings.created_at)
-    labels = case.segmentation.labels
-    library = library_seg(
-        SEG, source_planes(labels, case.volume, headers), segments_of(labels, context), context
-    )
+    library = library_seg(case, headers, context)
     save_object(replace(SEG, file="library.dcm"), library, tmp_path)
     theirs = pydicom.dcmread(tmp_path / "library.dcm")
     assert list(theirs.keys()) == list(ours.keys())
@@ -98,6 +95,26 @@ def test_what_is_written_is_what_highdicom_would_write(
     spacing.SpacingBetweenSlices = measured.SpacingBetweenSlices
     differing = [str(a)[:300] + str(b)[:300] for a, b in zip(theirs, ours, strict=True) if a != b]
     assert differing == []
+
+
+def library_seg(case, headers, context):
+    """BINARY SEG of a case as highdicom builds it; `stamp` gives it our identifiers."""
+    labels = case.segmentation.labels
+    planes, images = source_planes(labels, case.volume, headers)
+    segments = segments_of(labels, context)
+    numbers = np.zeros(256, np.uint8)
+    numbers[[segment.label for segment in segments]] = [segment.number for segment in segments]
+    seg = hd.seg.Segmentation(
+        images, numbers[planes], "BINARY", [description(each, context) for each in segments],
+        "1.2.3", 1, "1.2.4", 1, "m", "n", "1", "1",
+        content_label="VERTEBRAE", content_description="Vertebrae, one segment per level",
+        content_creator_name="", specific_character_set=None,
+    )  # fmt: skip
+    stamp(seg, SEG, context)
+    for item in [*seg.DimensionOrganizationSequence, *seg.DimensionIndexSequence]:
+        item.DimensionOrganizationUID = context.uids.dimension_organization()
+    seg["PixelData"].VR = "OB"
+    return seg
 
 
 @pytest.mark.parametrize("name", ["axial", "sagittal", "enhanced, frames in reverse"])
@@ -144,6 +161,38 @@ def test_label_map_encoding_holds_the_same_voxels(make_case, settings, tmp_path)
     written = write_outputs(case.findings, case.volume, case.segmentation, tmp_path, chosen)
     assert written[0].SOPClassUID == "1.2.840.10008.5.1.4.1.1.66.7"
     verify_outputs(written, case.findings, case.volume, case.segmentation)
+
+
+@pytest.mark.parametrize("shared", [None, [], [pydicom.Dataset()]], ids=["none", "empty", "bare"])
+@pytest.mark.parametrize("encoding", ["binary", "labelmap"])
+def test_enhanced_ct_may_state_all_its_geometry_per_frame(
+    encoding, shared, make_case, settings, tmp_path
+):
+    """Shared Functional Groups Sequence without orientation and spacing is legal (C.7.6.16.1)."""
+    case = make_case(shape=(12, 40, 36), enhanced=list(range(11, -1, -1)))
+    path = case.volume.source.frames[0].path
+    ds = pydicom.dcmread(path)
+    for frame in ds.PerFrameFunctionalGroupsSequence:
+        frame.update(ds.SharedFunctionalGroupsSequence[0])
+    del ds.SharedFunctionalGroupsSequence
+    if shared is not None:
+        ds.SharedFunctionalGroupsSequence = shared
+    ds.save_as(path)
+    chosen = replace(settings, outputs=("seg",), seg_encoding=encoding)
+    written = write_outputs(case.findings, case.volume, case.segmentation, tmp_path, chosen)
+    verify_outputs(written, case.findings, case.volume, case.segmentation)
+
+
+def test_compression_of_the_source_is_never_left_empty(make_case, settings, tmp_path):
+    """Lossy Image Compression is of type 1 in a SEG (C.8.20.2); some scanners leave it empty."""
+
+    def blank(ds):
+        ds.LossyImageCompression = ""
+
+    case = make_case(shape=(12, 40, 36), change=blank)
+    chosen = replace(settings, outputs=("seg",))
+    (item,) = write_outputs(case.findings, case.volume, case.segmentation, tmp_path, chosen)
+    assert pydicom.dcmread(item.path).LossyImageCompression == "00"
 
 
 def test_t13_l6_and_the_sacrum_have_codes(make_case, settings, tmp_path):
