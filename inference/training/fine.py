@@ -63,7 +63,7 @@ def _run(options: argparse.Namespace) -> None:
         return
     store = options.out / "scenes"
     trainer = FineTrainer(config, initial_weights(options.init) if options.init else None)
-    trainer.resume(options.out)
+    trainer.resume_in(options.out)
     held_out = [_load(store, _HELD_OUT_SHIFT + number) for number in range(config.held_out)]
     _train(config, trainer, [scene for scene in held_out if scene is not None], options.out)
     if options.export is not None:

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from inference.networks import SpineUNet
 from inference.refiner import Part, refiner_network
 from inference.training.checkpoint import Checkpoint, State
 from inference.training.evaluation import dice
@@ -24,40 +23,28 @@ _STATE = "state.pt"
 _SAMPLES_PER_SCENE = 2
 
 
-class FineTrainer:
+class FineTrainer(Optimisation):
     """Network, averaged network and optimiser of one run of the refining network."""
 
     def __init__(self, config: FineConfig, initial: State | None = None) -> None:
         torch.manual_seed(config.seed)
-        self.config = config
-        self._optimisation = Optimisation(refiner_network(), config.schedule, initial)
-
-    @property
-    def step(self) -> int:
-        """Steps taken so far."""
-        return self._optimisation.step
-
-    @property
-    def averaged(self) -> SpineUNet:
-        """The network with weights averaged over the last steps: what is judged and released."""
-        return self._optimisation.averaged
+        super().__init__(refiner_network(), config, initial)
 
     def train_step(self, sample: FineSample) -> float:
         """Take one step on one sample; returns the loss."""
         image = sample.image[None].contiguous(memory_format=torch.channels_last_3d)
-        loss = fine_loss(self._optimisation.network(image), sample.parts[None])
-        self._optimisation.descend(loss)
+        loss = fine_loss(self.network(image), sample.parts[None])
+        self.descend(loss)
         return float(loss.detach())
 
     def save(self, folder: Path) -> None:
         """Write the state of the run."""
-        checkpoint = self._optimisation.checkpoint(self.config, seconds=0.0, best_score=0.0)
-        checkpoint.save(folder / _STATE)
+        self.checkpoint(seconds=0.0, best_score=0.0).save(folder / _STATE)
 
-    def resume(self, folder: Path) -> None:
+    def resume_in(self, folder: Path) -> None:
         """Go on from the state in a run folder, if there is one."""
         if (folder / _STATE).is_file():
-            self._optimisation.resume(Checkpoint.load(folder / _STATE))
+            self.resume(Checkpoint.load(folder / _STATE))
 
 
 def fine_loss(logits: Tensor, parts: Tensor) -> Tensor:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import copy
 import dataclasses
 import math
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from inference.networks import SpineUNet
 from inference.training.checkpoint import Checkpoint, State, load_into
-from inference.training.config import Schedule
+from inference.training.config import Schedule, TrainingConfig
+from inference.training.fine_config import FineConfig
 
 
 class Optimisation:
@@ -22,13 +22,24 @@ class Optimisation:
     ----------
     network
         Freshly made.
-    schedule
-        Steps, learning rate and averaging.
+    config
+        Of the run; its schedule says steps, learning rate and averaging.
     initial
         Weights to start from, or None to keep the network's own.
+
+    Attributes
+    ----------
+    step
+        Steps taken so far.
+    network
+        As the last step left it.
+    averaged
+        With weights averaged over the last steps: what is judged and released.
     """
 
-    def __init__(self, network: SpineUNet, schedule: Schedule, initial: State | None) -> None:
+    def __init__(
+        self, network: SpineUNet, config: TrainingConfig | FineConfig, initial: State | None
+    ) -> None:
         if initial is not None:
             load_into(network, initial)
         self.network = network
@@ -36,11 +47,12 @@ class Optimisation:
         self.averaged = copy.deepcopy(network).eval().requires_grad_(requires_grad=False)
         self.optimizer = torch.optim.AdamW(
             network.parameters(),
-            lr=schedule.learning_rate,
-            weight_decay=schedule.weight_decay,
+            lr=config.schedule.learning_rate,
+            weight_decay=config.schedule.weight_decay,
             betas=(0.9, 0.98),
         )
-        self.schedule = schedule
+        self.schedule = config.schedule
+        self.settings = dataclasses.asdict(config)
         self.step = 0
 
     def descend(self, loss: Tensor) -> None:
@@ -55,8 +67,8 @@ class Optimisation:
         decay = min(self.schedule.ema_decay, (1 + self.step) / (10 + self.step))
         averaged_towards(self.averaged, self.network, decay)
 
-    def checkpoint(self, config: Any, seconds: float, best_score: float) -> Checkpoint:
-        """State of the run after `step` steps; `config` is the run's configuration dataclass."""
+    def checkpoint(self, seconds: float, best_score: float) -> Checkpoint:
+        """State of the run after `step` steps."""
         return Checkpoint(
             step=self.step,
             seconds=seconds,
@@ -64,7 +76,7 @@ class Optimisation:
             network=self.network.state_dict(),
             averaged=self.averaged.state_dict(),
             optimizer=self.optimizer.state_dict(),
-            config=dataclasses.asdict(config),
+            config=self.settings,
         )
 
     def resume(self, checkpoint: Checkpoint) -> None:

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from inference.networks import OUTPUT_CHANNELS, SpineUNet, Tissue
+from inference.refiner import INPUT_CHANNELS, Part
 from inference.sliding import VoxelPrediction
 from inference.training import bundle
 from inference.training.__main__ import main
@@ -32,7 +33,9 @@ from inference.training.errors import (
     MissingTrainingData,
 )
 from inference.training.evaluation import agreement, combined_score, labelled_case
-from inference.training.fine_config import read_fine_config
+from inference.training.fine_config import FineConfig, read_fine_config
+from inference.training.fine_samples import FineSample
+from inference.training.fine_trainer import FineTrainer
 from inference.training.label_maps import source_from_levels
 from inference.training.losses import Targets, loss_terms
 from inference.training.optimisation import learning_rate
@@ -109,6 +112,23 @@ def test_resumed_run_ends_in_the_identical_state(mix, tmp_path):
         assert all(torch.equal(state[name], other[name]) for name in state)
     for key, moments in ours.optimizer["state"].items():
         assert torch.equal(moments["exp_avg"], theirs.optimizer["state"][key]["exp_avg"])
+
+
+def test_a_resumed_run_of_the_refiner_takes_the_same_next_step(tmp_path):
+    rng = np.random.default_rng(5)
+    sample = FineSample(
+        torch.from_numpy(rng.normal(size=(INPUT_CHANNELS, 16, 16, 16)).astype(np.float32)),
+        torch.from_numpy(rng.integers(0, len(Part), (16, 16, 16))),
+    )
+    whole, resumed = FineTrainer(FineConfig(seed=1)), FineTrainer(FineConfig(seed=2))
+    whole.train_step(sample)
+    whole.save(tmp_path)
+    resumed.resume_in(tmp_path)
+    losses = [run.train_step(sample) for run in (whole, resumed)]
+    assert losses[0] == losses[1]
+    assert whole.step == resumed.step == 2
+    ours, theirs = whole.averaged.state_dict(), resumed.averaged.state_dict()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
 def test_run_folder_holds_state_best_weights_and_metrics(mix, tmp_path):
