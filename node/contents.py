@@ -11,7 +11,7 @@ REMEMBERED_INSTANCES: Final = 50_000
 """About 300 bytes each; a series that was not touched for longest is forgotten first."""
 
 Row = tuple[str, str]
-"""SOPInstanceUID and SHA-256 of one content."""
+"""SOPInstanceUID and checksum of one content."""
 
 
 class SeriesContents:
@@ -30,14 +30,14 @@ class SeriesContents:
         self._remembered = 0
 
     def versions(self, key: str, sop_instance_uid: str) -> tuple[str, ...]:
-        """Return the SHA-256 of each content held of an instance."""
+        """Return the checksum of each content held of an instance."""
         with self._lock:
             return self._of(key).get(sop_instance_uid, ())
 
-    def add(self, key: str, sop_instance_uid: str, sha256: str) -> None:
+    def add(self, key: str, sop_instance_uid: str, checksum: str) -> None:
         """Note a content."""
         with self._lock:
-            self._note(self._of(key), sop_instance_uid, sha256)
+            self._note(self._of(key), sop_instance_uid, checksum)
             while self._remembered > REMEMBERED_INSTANCES and len(self._series) > 1:
                 self._remembered -= len(self._series.popitem(last=False)[1])
 
@@ -57,7 +57,7 @@ class SeriesContents:
             self._series.move_to_end(key)
         return known
 
-    def _note(self, known: dict[str, tuple[str, ...]], sop_instance_uid: str, sha256: str) -> None:
-        before = known.get(sop_instance_uid, ())
-        known[sop_instance_uid] = (*before, sha256)
+    def _note(self, known: dict[str, tuple[str, ...]], uid: str, checksum: str) -> None:
+        before = known.get(uid, ())
+        known[uid] = (*before, checksum)
         self._remembered += not before

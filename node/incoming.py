@@ -1,14 +1,14 @@
-"""One instance on its way into the spool: collected and hashed in bounded memory, written once."""
+"""One instance on its way into the spool: collected in bounded memory, written once."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import mmap
 import os
 from dataclasses import dataclass
 from typing import Final
 
+from node import checksum
 from node.direct_write import MemoryPool, write_all
 from node.durable import sync_directory
 from node.errors import (
@@ -23,8 +23,6 @@ from node.part10 import file_prefix
 MEMORY_BYTES: Final = 2**20
 """A CT image of 512 x 512 fits; what is longer grows in a temporary file, piece by piece."""
 LONGEST_HEADER_BYTES: Final = 16 * 2**20
-HASH_STEP_BYTES: Final = 65_536
-"""Hashed while the next bytes arrive, and seldom enough that the calls cost nothing."""
 NEW_FILE: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL
 
 
@@ -54,7 +52,7 @@ class IncomingFile:
         self.request = request
         self.temporary = temporary
         self.size_bytes = 0
-        self._sha256 = hashlib.sha256()
+        self._checksum = checksum.begin()
         self._failure = ""
         self._descriptor = -1
         self._has_temporary = False
@@ -64,17 +62,35 @@ class IncomingFile:
             request.transfer_syntax_uid,
             request.calling_ae_title,
         )
-        self._data_start = self._hashed = self._end = len(prefix)
+        self._data_start = self._summed = self._end = len(prefix)
         self._memories = memories
         self._memory: mmap.mmap | None = memories.take()
         self._view = memoryview(self._memory)
         self._view[: self._end] = prefix
 
     @property
-    def sha256(self) -> str:
-        """SHA-256 of the data set so far."""
-        self._hash()
-        return self._sha256.hexdigest()
+    def checksum(self) -> str:
+        """Checksum of the data set so far, which names this version of the instance."""
+        self._sum()
+        return self._checksum.hexdigest()
+
+    def piece(self, start: int, length: int) -> bytes:
+        """Return at most `length` bytes of the data set from `start` on.
+
+        Raises
+        ------
+        OutOfResources
+            Writing failed.
+        OSError
+            The temporary file cannot be read.
+        """
+        at = self._data_start + start
+        if self._has_temporary:
+            self._write_out()
+        self._check_disk()
+        if self._has_temporary:
+            return os.pread(self._descriptor, length, at)
+        return bytes(self._view[at : min(at + length, self._end)])
 
     def room(self, wanted: int) -> memoryview:
         """Return where to put the next bytes of the data set, at most `wanted`; then `add`."""
@@ -88,8 +104,6 @@ class IncomingFile:
         if self._failure:
             return
         self._end += count
-        if self._end - self._hashed >= HASH_STEP_BYTES:
-            self._hash()
 
     def write(self, piece: memoryview) -> None:
         """Append a piece of the data set."""
@@ -103,7 +117,7 @@ class IncomingFile:
         """Drop what was written and all that follows."""
         self._failure = reason
         self._drop_file()
-        self._hashed = self._end = self._data_start
+        self._summed = self._end = self._data_start
 
     def header(self) -> InstanceHeader:
         """Return the identity of the data set, which must be that of the request.
@@ -159,7 +173,7 @@ class IncomingFile:
     def _create(self, path: str) -> bool:
         """Write what is in memory under its final name; False if that name is taken.
 
-        A power cut leaves a torn file, whose content does not have the hash in its name.
+        A power cut leaves a torn file, whose content does not have the checksum in its name.
         """
         try:
             self._descriptor = os.open(path, NEW_FILE, 0o600)
@@ -205,7 +219,7 @@ class IncomingFile:
         """Move what is in memory to the temporary file."""
         if self._failure:
             return
-        self._hash()
+        self._sum()
         try:
             if not self._has_temporary:
                 self._descriptor = os.open(self.temporary, NEW_FILE, 0o600)
@@ -213,12 +227,12 @@ class IncomingFile:
             write_all(self._descriptor, self._view[: self._end])
         except OSError as error:
             self.refuse(_reason(error))
-        self._hashed = self._end = 0
+        self._summed = self._end = 0
 
-    def _hash(self) -> None:
-        if self._hashed < self._end:
-            self._sha256.update(self._view[self._hashed : self._end])
-            self._hashed = self._end
+    def _sum(self) -> None:
+        if self._summed < self._end:
+            self._checksum.update(self._view[self._summed : self._end])
+            self._summed = self._end
 
     def _close(self) -> None:
         if self._descriptor >= 0:

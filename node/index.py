@@ -18,41 +18,13 @@ from pathlib import Path
 
 from node.contents import SeriesContents
 from node.database import Database
+from node.index_schema import open_index
 from node.late_entries import Addition, Entry, LateEntries
 from node.received import StoredInstance, series_key
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS series (
-    series_key TEXT PRIMARY KEY,
-    study_instance_uid TEXT NOT NULL,
-    series_instance_uid TEXT NOT NULL,
-    calling_ae_title TEXT NOT NULL,
-    revision INTEGER NOT NULL,
-    handed_revision INTEGER NOT NULL DEFAULT 0,
-    updated_at REAL NOT NULL,
-    purging INTEGER NOT NULL DEFAULT 0
-) STRICT;
-CREATE TABLE IF NOT EXISTS instance (
-    series_key TEXT NOT NULL REFERENCES series ON DELETE CASCADE,
-    is_current INTEGER NOT NULL,
-    sop_instance_uid TEXT NOT NULL,
-    sop_class_uid TEXT NOT NULL,
-    study_instance_uid TEXT NOT NULL,
-    series_instance_uid TEXT NOT NULL,
-    modality TEXT NOT NULL,
-    sha256 TEXT NOT NULL,
-    size_bytes INTEGER NOT NULL,
-    path TEXT NOT NULL,
-    transfer_syntax_uid TEXT NOT NULL,
-    calling_ae_title TEXT NOT NULL,
-    PRIMARY KEY (series_key, sop_instance_uid, sha256)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS instance_uid ON instance (sop_instance_uid);
-CREATE INDEX IF NOT EXISTS series_unhanded ON series (series_key) WHERE revision > handed_revision;
-"""
 INSTANCE_COLUMNS = (
     "sop_instance_uid, sop_class_uid, study_instance_uid, series_instance_uid, modality, "
-    "sha256, size_bytes, path, transfer_syntax_uid, calling_ae_title"
+    "checksum, size_bytes, path, transfer_syntax_uid, calling_ae_title"
 )
 # In the order of the columns; `dataclasses.astuple` would copy each value, once per instance.
 VALUES_OF = attrgetter(*(field.name for field in fields(StoredInstance)))
@@ -81,7 +53,7 @@ class SpoolIndex:
     """The index file. Safe to use from several threads of one process."""
 
     def __init__(self, path: Path) -> None:
-        self._database = Database(path, SCHEMA)
+        self._database = open_index(path)
         self._late = LateEntries(self._write)
         self._contents = SeriesContents(self._load_contents)
 
@@ -93,12 +65,12 @@ class SpoolIndex:
             self._database.close()
 
     def versions(self, key: str, sop_instance_uid: str) -> tuple[str, ...]:
-        """Return the SHA-256 of each content held of an instance."""
+        """Return the checksum of each content held of an instance."""
         return self._contents.versions(key, sop_instance_uid)
 
     def _load_contents(self, key: str) -> list[tuple[str, str]]:
-        query = "SELECT sop_instance_uid, sha256 FROM instance WHERE series_key=?"
-        return [(str(uid), str(sha256)) for uid, sha256 in self._settled.rows(query, (key,))]
+        query = "SELECT sop_instance_uid, checksum FROM instance WHERE series_key=?"
+        return [(str(uid), str(checksum)) for uid, checksum in self._settled.rows(query, (key,))]
 
     def add(self, instance: StoredInstance) -> Addition:
         """Record a data set whose file is durable already.
@@ -107,7 +79,7 @@ class SpoolIndex:
         """
         key = series_key(instance.StudyInstanceUID, instance.SeriesInstanceUID)
         versions = self.versions(key, instance.SOPInstanceUID)
-        if instance.sha256 in versions:
+        if instance.checksum in versions:
             return Addition.KNOWN
         addition = Addition.CHANGED if versions else Addition.NEW
         self.enter(Entry(key, instance, addition))
@@ -117,7 +89,7 @@ class SpoolIndex:
         """Record what `versions` did not contain; see `add`."""
         self._late.put(entry)
         instance = entry.instance
-        self._contents.add(entry.key, instance.SOPInstanceUID, instance.sha256)
+        self._contents.add(entry.key, instance.SOPInstanceUID, instance.checksum)
 
     @property
     def _settled(self) -> Database:
@@ -235,8 +207,8 @@ class SpoolIndex:
             if row is None:
                 return
             db.execute(
-                "UPDATE instance SET is_current=1 WHERE (series_key, sop_instance_uid, sha256) ="
-                " (SELECT series_key, sop_instance_uid, max(sha256) FROM instance"
+                "UPDATE instance SET is_current=1 WHERE (series_key, sop_instance_uid, checksum) ="
+                " (SELECT series_key, sop_instance_uid, max(checksum) FROM instance"
                 " WHERE series_key=? AND sop_instance_uid=? HAVING sum(is_current)=0)",
                 row,
             )

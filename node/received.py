@@ -10,11 +10,11 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class ReceivedInstance:
-    """One file of a series; `sha256` is of the encoded data set without file meta."""
+    """One file of a series; `checksum` is of the encoded data set without file meta."""
 
     path: Path
     SOPInstanceUID: str
-    sha256: str
+    checksum: str
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class StoredInstance:
     StudyInstanceUID: str
     SeriesInstanceUID: str
     Modality: str
-    sha256: str
+    checksum: str
     size_bytes: int
     path: str
     transfer_syntax_uid: str
@@ -69,14 +69,14 @@ def series_key(study_instance_uid: str, series_instance_uid: str) -> str:
     return hashlib.sha256(f"{study_instance_uid}\n{series_instance_uid}".encode()).hexdigest()[:32]
 
 
-def instance_file_name(sop_instance_uid: str, sha256: str) -> str:
+def instance_file_name(sop_instance_uid: str, checksum: str) -> str:
     """Return the file name of one version of an instance; other content, other name."""
-    return f"{hashlib.sha256(sop_instance_uid.encode()).hexdigest()[:32]}-{sha256[:32]}.dcm"
+    return f"{hashlib.sha256(sop_instance_uid.encode()).hexdigest()[:32]}-{checksum[:32]}.dcm"
 
 
 def instance_set_digest(instances: Iterable[tuple[str, str]]) -> str:
-    """Return SHA-256 over the sorted (SOPInstanceUID, sha256) pairs."""
+    """Return SHA-256 over the sorted (SOPInstanceUID, checksum) pairs."""
     digest = hashlib.sha256()
-    for sop_instance_uid, sha256 in sorted(instances):
-        digest.update(f"{sop_instance_uid}\0{sha256}\n".encode())
+    for sop_instance_uid, checksum in sorted(instances):
+        digest.update(f"{sop_instance_uid}\0{checksum}\n".encode())
     return digest.hexdigest()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from node.checksum import KINDS, checksum_of_file
 from node.durable import make_directory, sync_directory
 from node.errors import NotAcceptable
 from node.folders import series_folder
@@ -17,7 +17,6 @@ from node.part10 import FileIdentity, identify
 from node.received import StoredInstance, instance_file_name, series_key
 
 LOG = logging.getLogger(__name__)
-CHUNK_BYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -76,20 +75,20 @@ def _adopt(root: Path, relative: str, index: SpoolIndex) -> bool:
     path = root / relative
     try:
         identity = identify(path)
-        sha256, size_bytes = data_set_digest(path, identity.data_set_offset)
+        named_by = _named_by(path, identity)
     except (NotAcceptable, OSError) as error:
         LOG.error("orphan %s is unreadable (%s) and set aside", relative, type(error).__name__)
         _set_aside(root, path)
         return False
-    if not _is_in_place(path, identity, sha256):
+    if named_by is None:
         LOG.error("orphan %s is not what its name says and set aside", relative)
         _set_aside(root, path)
         return False
-    header = identity.header
+    checksum, size_bytes = named_by
     index.add(
         StoredInstance(
-            **vars(header),
-            sha256=sha256,
+            **vars(identity.header),
+            checksum=checksum,
             size_bytes=size_bytes,
             path=relative,
             transfer_syntax_uid=identity.transfer_syntax_uid,
@@ -99,25 +98,19 @@ def _adopt(root: Path, relative: str, index: SpoolIndex) -> bool:
     return True
 
 
-def _is_in_place(path: Path, identity: FileIdentity, sha256: str) -> bool:
+def _named_by(path: Path, identity: FileIdentity) -> tuple[str, int] | None:
+    """Return checksum and length of the data set if they are those of the file's name and place."""
     header = identity.header
-    return path.name == instance_file_name(
-        header.SOPInstanceUID, sha256
-    ) and path.parent.name == series_key(header.StudyInstanceUID, header.SeriesInstanceUID)
+    if path.parent.name != series_key(header.StudyInstanceUID, header.SeriesInstanceUID):
+        return None
+    for kind in KINDS:
+        checksum, size_bytes = checksum_of_file(path, identity.data_set_offset, kind)
+        if path.name == instance_file_name(header.SOPInstanceUID, checksum):
+            return checksum, size_bytes
+    return None
 
 
 def _set_aside(root: Path, path: Path) -> None:
     make_directory(root / "damaged")
     path.replace(root / "damaged" / path.name)
     sync_directory(root / "damaged")
-
-
-def data_set_digest(path: Path, offset: int) -> tuple[str, int]:
-    """Return SHA-256 and length in bytes of the data set of a file, in bounded memory."""
-    digest, size_bytes = hashlib.sha256(), 0
-    with path.open("rb") as file:
-        file.seek(offset)
-        while chunk := file.read(CHUNK_BYTES):
-            digest.update(chunk)
-            size_bytes += len(chunk)
-    return digest.hexdigest(), size_bytes

@@ -14,11 +14,14 @@ import os
 import shutil
 import sqlite3
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from node.checksum import may_name
 from node.direct_write import MemoryPool
 from node.durable import make_directory
-from node.errors import OutOfResources, Permanent
+from node.errors import STATUS_CANNOT_UNDERSTAND, NotAcceptable, OutOfResources, Permanent
 from node.folders import SeriesFolders, series_folder
 from node.gate import Gate
 from node.incoming import MEMORY_BYTES, IncomingFile, StoreRequest
@@ -33,6 +36,7 @@ from node.received import (
     series_key,
 )
 from node.recovery import RecoveryReport, recover
+from node.resend import holds, is_whole
 from node.settings import SpoolSettings
 
 LOG = logging.getLogger(__name__)
@@ -103,13 +107,13 @@ class Spool:
         Raises
         ------
         NotAcceptable
-            Unreadable header or missing UIDs; nothing is kept.
+            Unreadable header or missing UIDs, or other bytes with the checksum of what is kept;
+            nothing more is kept.
         OutOfResources
             Disk below the watermark, full or failing; nothing is kept.
         """
         try:
-            instance = _describe(incoming)
-            addition = self._place(incoming, instance)
+            instance, addition = self._place(incoming, _describe(incoming))
         except (OSError, sqlite3.OperationalError) as error:
             LOG.error("spool cannot write: %s", type(error).__name__)
             raise OutOfResources("spool cannot write") from error
@@ -127,25 +131,47 @@ class Spool:
         incoming.write(memoryview(data_set))
         return self.keep(incoming)
 
-    def _place(self, incoming: IncomingFile, instance: StoredInstance) -> Addition:
+    def _place(
+        self, incoming: IncomingFile, instance: StoredInstance
+    ) -> tuple[StoredInstance, Addition]:
         """Give an instance its file, then its entry; nothing if the spool holds it."""
         key = series_key(instance.StudyInstanceUID, instance.SeriesInstanceUID)
         with self._series.shared(key), self._instances.alone(f"{key} {instance.SOPInstanceUID}"):
             versions = self.index.versions(key, instance.SOPInstanceUID)
-            path = f"{self.root}/{instance.path}"
-            if instance.sha256 in versions and os.path.isfile(path):  # noqa: PTH113
-                return Addition.KNOWN
-            self._publish(incoming, key, path)
-            if instance.sha256 in versions:
-                return Addition.KNOWN
+            held = self._held(incoming, instance, versions) if versions else None
+            if held is not None:
+                return held, Addition.KNOWN
+            if instance.checksum in versions:
+                self._replace_damaged(incoming, instance)
+                return instance, Addition.KNOWN
+            self._publish(incoming, instance)
             addition = Addition.CHANGED if versions else Addition.NEW
             self.index.enter(Entry(key, instance, addition))
-            return addition
+            return instance, addition
 
-    def _publish(self, incoming: IncomingFile, key: str, path: str) -> None:
+    def _held(
+        self, incoming: IncomingFile, instance: StoredInstance, versions: Sequence[str]
+    ) -> StoredInstance | None:
+        """Return the stored version that has the same bytes."""
+        key = series_key(instance.StudyInstanceUID, instance.SeriesInstanceUID)
+        for checksum in versions:
+            path = _version_path(key, instance.SOPInstanceUID, checksum)
+            if may_name(checksum, instance.checksum) and holds(f"{self.root}/{path}", incoming):
+                return replace(instance, checksum=checksum, path=path)
+        return None
+
+    def _replace_damaged(self, incoming: IncomingFile, instance: StoredInstance) -> None:
+        """Write a file again that is gone or no longer what was stored."""
+        if is_whole(f"{self.root}/{instance.path}", instance.checksum):
+            raise NotAcceptable(STATUS_CANNOT_UNDERSTAND, "Other content with the same checksum")
+        LOG.error("spool file %s was gone or damaged and is written again", instance.path)
+        self._publish(incoming, instance)
+
+    def _publish(self, incoming: IncomingFile, instance: StoredInstance) -> None:
+        key = series_key(instance.StudyInstanceUID, instance.SeriesInstanceUID)
         folder = self._folders.make(key)
         try:
-            incoming.publish(path)
+            incoming.publish(f"{self.root}/{instance.path}")
             self._folders.settle(folder)
         except (OSError, OutOfResources):
             self._folders.forget(key)
@@ -161,7 +187,7 @@ class Spool:
     def describe_series(self, record: SeriesRecord, reason: str) -> ReceivedSeries:
         """Return an index record as `ReceivedSeries`, with absolute paths."""
         files = tuple(
-            ReceivedInstance(self.root / each.path, each.SOPInstanceUID, each.sha256)
+            ReceivedInstance(self.root / each.path, each.SOPInstanceUID, each.checksum)
             for each in record.instances
         )
         return ReceivedSeries(
@@ -169,7 +195,7 @@ class Spool:
             SeriesInstanceUID=record.SeriesInstanceUID,
             folder=series_folder(self.root, record.key),
             files=files,
-            instance_set_digest=instance_set_digest((f.SOPInstanceUID, f.sha256) for f in files),
+            instance_set_digest=instance_set_digest((f.SOPInstanceUID, f.checksum) for f in files),
             calling_ae_title=record.calling_ae_title,
             reason=reason,
         )
@@ -223,14 +249,18 @@ def _own(lock: Path) -> int:
 
 def _describe(incoming: IncomingFile) -> StoredInstance:
     header = incoming.header()
-    sha256 = incoming.sha256
+    checksum = incoming.checksum
     key = series_key(header.StudyInstanceUID, header.SeriesInstanceUID)
-    name = instance_file_name(header.SOPInstanceUID, sha256)
     return StoredInstance(
         **vars(header),
-        sha256=sha256,
+        checksum=checksum,
         size_bytes=incoming.size_bytes,
-        path=f"series/{key[:2]}/{key}/{name}",
+        path=_version_path(key, header.SOPInstanceUID, checksum),
         transfer_syntax_uid=incoming.request.transfer_syntax_uid,
         calling_ae_title=incoming.request.calling_ae_title,
     )
+
+
+def _version_path(key: str, sop_instance_uid: str, checksum: str) -> str:
+    """Return where a version of an instance is, relative to the spool."""
+    return f"series/{key[:2]}/{key}/{instance_file_name(sop_instance_uid, checksum)}"

@@ -34,7 +34,7 @@ STAGES: tuple[tuple[str, object, str], ...] = (
     ("reading the socket", BoundedSocket, "_receive"),
     ("beginning an instance", StorageScp, "receive"),
     ("commands and fragments", StreamingDul, "_serve_one"),
-    ("SHA-256", IncomingFile, "_hash"),
+    ("checksum", IncomingFile, "_sum"),
     ("reading the header", IncomingFile, "header"),
     ("deciding and naming", StorageScp, "keep"),
     ("known already?", SpoolIndex, "versions"),

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 from private_postgresql import postgresql_server, postgresql_url  # noqa: F401 - fixtures
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
+from pynetdicom.dsutils import encode
 from tls_files import loopback_tls, tls_files  # noqa: F401 - fixtures
 from waiting import wait_for
 
@@ -26,6 +28,7 @@ from node import (
     SeriesSettings,
     Spool,
     SpoolSettings,
+    StoreRequest,
 )
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
@@ -98,6 +101,52 @@ def make_instance():
 @pytest.fixture(scope="session")
 def write_series():
     return _write_series
+
+
+class Encoded(NamedTuple):
+    """What `Spool.store` takes."""
+
+    request: StoreRequest
+    data_set: bytes
+
+
+@pytest.fixture
+def incoming(make_instance):
+    """Build an instance as it arrives; `more_bytes` (even) makes it longer."""
+
+    def build(
+        study="1.2.3", series="1.2.3.4", calling="SCANNER", more_bytes=0, **options
+    ) -> Encoded:
+        dataset = make_instance(study, series, **options)
+        if more_bytes:
+            dataset.EncapsulatedDocument = b"x" * more_bytes
+        request = StoreRequest(
+            str(ExplicitVRLittleEndian),
+            str(dataset.SOPClassUID),
+            str(dataset.SOPInstanceUID),
+            calling,
+        )
+        return Encoded(request, encode(dataset, False, True))
+
+    return build
+
+
+@pytest.fixture
+def open_spool(tmp_path):
+    """Open the same folder as a spool, as often as wanted after closing it."""
+    opened = []
+
+    folder = tmp_path / "spool"
+
+    def opener(min_free_gib=0.0) -> Spool:
+        spool = Spool(SpoolSettings(folder, min_free_gib))
+        opened.append(spool)
+        return spool
+
+    opener.folder = folder
+    yield opener
+    for spool in opened:
+        spool.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -5,63 +5,16 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections import namedtuple
-from io import BytesIO
 
 import pytest
 from pydicom import dcmread
-from pydicom.filewriter import write_dataset
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import generate_uid
+from pynetdicom.dsutils import encode
 
-from node import (
-    Addition,
-    NotAcceptable,
-    OutOfResources,
-    Permanent,
-    Spool,
-    SpoolSettings,
-    StoreRequest,
-)
+from node import Addition, NotAcceptable, OutOfResources, Permanent
 from node.received import series_key
 
 DiskUsage = namedtuple("DiskUsage", "total used free")
-Encoded = namedtuple("Encoded", "request data_set")
-
-
-@pytest.fixture
-def open_spool(tmp_path):
-    opened = []
-
-    def opener(min_free_gib=0.0):
-        spool = Spool(SpoolSettings(tmp_path / "spool", min_free_gib))
-        opened.append(spool)
-        return spool
-
-    yield opener
-    for spool in opened:
-        spool.close()
-
-
-@pytest.fixture
-def incoming(make_instance):
-    def build(study="1.2.3", series="1.2.3.4", **options):
-        dataset = make_instance(study, series, **options)
-        buffer = BytesIO()
-        from pydicom.filebase import DicomFileLike
-
-        target = DicomFileLike(buffer)
-        target.is_little_endian, target.is_implicit_VR = True, False
-        write_dataset(target, dataset)
-        return Encoded(
-            StoreRequest(
-                str(ExplicitVRLittleEndian),
-                str(dataset.SOPClassUID),
-                str(dataset.SOPInstanceUID),
-                "SCANNER",
-            ),
-            buffer.getvalue(),
-        )
-
-    return build
 
 
 def test_a_stored_file_reads_back_as_dicom(open_spool, incoming):
@@ -112,21 +65,12 @@ def test_a_file_deleted_by_somebody_is_written_again_on_resend(open_spool, incom
     "keyword", ["SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"]
 )
 def test_a_missing_uid_is_refused_by_name(open_spool, incoming, make_instance, keyword):
-    from pydicom.filebase import DicomFileLike
-
     dataset = make_instance("1.2.3", "1.2.3.4")
-    sop_class, sop_instance = str(dataset.SOPClassUID), str(dataset.SOPInstanceUID)
+    request = incoming(sop_instance_uid=dataset.SOPInstanceUID).request
     del dataset[keyword]
-    buffer = BytesIO()
-    target = DicomFileLike(buffer)
-    target.is_little_endian, target.is_implicit_VR = True, False
-    write_dataset(target, dataset)
-    instance = Encoded(
-        StoreRequest(str(ExplicitVRLittleEndian), sop_class, sop_instance, "S"), buffer.getvalue()
-    )
     spool = open_spool()
     with pytest.raises(NotAcceptable, match=keyword) as raised:
-        spool.store(*instance)
+        spool.store(request, encode(dataset, False, True))
     assert raised.value.status == 0xA900
     assert spool.index.counts() == (0, 0)
 
@@ -205,7 +149,7 @@ def test_start_drops_entries_whose_file_is_gone(open_spool, incoming):
     spool.close()
     again = open_spool()
     assert again.recovery.missing == 2
-    assert again.received_series("1.2.3", "1.2.3.4").files[0].sha256 == first.sha256
+    assert again.received_series("1.2.3", "1.2.3.4").files[0].checksum == first.checksum
     assert again.received_series("1.2.3", "9.9") is None
 
 

@@ -54,7 +54,7 @@ def received(folder: Path, count: int, calling="CT", **elements) -> ReceivedSeri
         path = folder / f"{number}.dcm"
         ds.save_as(path, enforce_file_format=True)
         files.append(ReceivedInstance(path, ds.SOPInstanceUID, f"{number:064d}"))
-    digest = instance_set_digest((f.SOPInstanceUID, f.sha256) for f in files)
+    digest = instance_set_digest((f.SOPInstanceUID, f.checksum) for f in files)
     return ReceivedSeries("1.2.3", series_uid, folder, tuple(files), digest, calling, "quiet")
 
 
