@@ -58,8 +58,8 @@ class TrainingConfig:
         Voxels of a training patch at 2 mm, ``[R+, A+, S+]``, multiples of 8.
     threads, workers
         Threads of the optimiser's process, and processes that make patches (0: none of its own).
-    phantom_spines
-        Procedural spines made for the source ``phantom``.
+    phantom_spines, phantom_spacing_mm
+        Procedural spines made for the source ``phantom``, and the grid they are kept on.
     """
 
     seed: int = 20261121
@@ -70,6 +70,7 @@ class TrainingConfig:
     threads: int = 1
     workers: int = 1
     phantom_spines: int = 24
+    phantom_spacing_mm: float = 2.0
     schedule: Schedule = field(default_factory=Schedule)
     loss: LossWeights = field(default_factory=LossWeights)
     cadence: Cadence = field(default_factory=Cadence)

@@ -25,9 +25,9 @@ from inference.training.errors import MissingTrainingData
 from inference.training.fine_config import FineConfig, read_fine_config
 from inference.training.fine_samples import random_sample
 from inference.training.fine_scenes import FineScene, make_scene
-from inference.training.fine_sources import fine_mix, held_out_fine_mix
 from inference.training.fine_trainer import FineTrainer, examine
 from inference.training.patches import SourceMix
+from inference.training.sources import held_out_mix, source_mix
 
 _log = logging.getLogger("inference.training")
 
@@ -114,12 +114,12 @@ def _load(store: Path, number: int) -> FineScene | None:
 
 
 def _make_scenes(config: FineConfig, options: argparse.Namespace, numbers: Sequence[int]) -> None:
-    mix = fine_mix(config, options.data, options.out / "sources")
+    mix = source_mix(config, options.data, options.out / "sources")
     _store_scenes(mix, options, config.seed, numbers)
 
 
 def _make_held_out(config: FineConfig, options: argparse.Namespace) -> None:
-    mix = held_out_fine_mix(config, options.out / "sources")
+    mix = held_out_mix(config, options.out / "sources")
     numbers = range(_HELD_OUT_SHIFT, _HELD_OUT_SHIFT + config.held_out)
     _store_scenes(mix, options, config.seed, numbers)
 

@@ -20,7 +20,7 @@ class FineConfig:
     scenes
         Pieces of spine made for the run.
     held_out
-        Further scenes that judge it, cut from phantoms that no training scene is cut from.
+        Further scenes that judge it, cut from procedural spines that no training scene is cut from.
     phantom_spines, phantom_spacing_mm
         Procedural patients, and the grid they are kept on.
     """

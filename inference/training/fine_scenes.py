@@ -6,7 +6,7 @@ a seed is always the same scene for the same weights of the first network.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from inference.networks import OFFSET_CHANNELS, OFFSET_UNIT_MM, Tissue
 from inference.preprocess import AIR_HU, VOXEL_MM, hu_windows
 from inference.refiner import FINE_MM, FINER
 from inference.training.geometry import LabelGeometry, random_geometry
-from inference.training.label_source import DISTANCE_UNIT_MM, LabelSource, UInt8
+from inference.training.label_source import UInt8
 from inference.training.patches import SourceMix, beyond_field_of_view
 from inference.training.rendering import render_hu
 from inference.training.warp import Shape, patch_grid_mm
@@ -31,7 +31,6 @@ SCENE_SHAPE: Shape = (112, 128, 112)
 _CUT_PROBABILITY = 0.2
 _VOTE_REACH_MM = 24.0
 _GROWTH_VOXELS = 2
-_BEYOND_LABELS_MM = 2.5
 _MIN_BODY_VOXELS = 1500
 
 
@@ -145,22 +144,3 @@ def _true_centres(truth: LabelGeometry) -> tuple[UInt8, npt.NDArray[np.float64]]
     labels, first = labels[labels > 0], first[labels > 0]
     offsets = np.moveaxis(truth.offsets, 0, -1).reshape(-1, 3)[first] * OFFSET_UNIT_MM
     return labels, (grid.reshape(-1, 3)[first] + offsets).astype(np.float64)
-
-
-def without_steps(source: LabelSource) -> LabelSource:
-    """Let classes and levels reach a little beyond the bone's smooth surface.
-
-    Label maps are staircases of 1 mm and more. Where the smooth distance says bone and the
-    staircase says nothing, a 1 mm patch would show bone that belongs to nobody.
-    """
-    vertebra = source.levels > 0
-    distance, index = ndimage.distance_transform_edt(~vertebra, return_indices=True)
-    near = distance * source.spacing_mm < _BEYOND_LABELS_MM
-    bone = source.spine_distance < _BEYOND_LABELS_MM / DISTANCE_UNIT_MM
-    other_bone = source.rest_distance < source.spine_distance
-    reached = near & bone & ~vertebra & ~other_bone
-    nearest = tuple(axis[reached] for axis in index)
-    classes, levels = source.classes.copy(), source.levels.copy()
-    levels[reached] = source.levels[nearest]
-    classes[reached] = source.classes[nearest]
-    return replace(source, classes=classes, levels=levels)

@@ -6,7 +6,7 @@ once; patches are then cut out of it by `inference.training.geometry` at random.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,8 @@ FIRST_ORGAN = 10
 
 DISTANCE_UNIT_MM = 0.1
 """Distances are stored as int8 in this unit, clipped at ±12.7 mm."""
+
+_BEYOND_LABELS_MM = 2.5
 
 T13_POSITION = 19.5
 _T13_LABEL = 28
@@ -115,6 +117,32 @@ def level_positions() -> npt.NDArray[np.float32]:
     return table
 
 
+def without_steps(source: LabelSource) -> LabelSource:
+    """Let classes and levels reach a little beyond the bone's smooth surface.
+
+    Label maps are staircases. Where the smooth distance says bone and the staircase says nothing,
+    a patch would show bone that belongs to nobody, and what is learnt from it would be too small.
+    """
+    vertebra = source.levels > 0
+    distance, index = ndimage.distance_transform_edt(~vertebra, return_indices=True)
+    near = distance * source.spacing_mm < _BEYOND_LABELS_MM
+    bone = source.spine_distance < _BEYOND_LABELS_MM / DISTANCE_UNIT_MM
+    other_bone = source.rest_distance < source.spine_distance
+    reached = near & bone & ~vertebra & ~other_bone
+    nearest = tuple(axis[reached] for axis in index)
+    classes, levels = source.classes.copy(), source.levels.copy()
+    levels[reached] = source.levels[nearest]
+    classes[reached] = source.classes[nearest]
+    return replace(source, classes=classes, levels=levels)
+
+
+def stored_distance(distance_mm: npt.NDArray[np.floating]) -> Int8:
+    """Distance in mm as a label source keeps it: int8, tenths, clipped at ±12.7 mm."""
+    tenths = np.rint(distance_mm / DISTANCE_UNIT_MM)
+    stored: Int8 = np.clip(tenths, -127, 127).astype(np.int8)
+    return stored
+
+
 def surface_distance(groups: npt.NDArray[np.integer], spacing_mm: float) -> Int8:
     """Signed distance to the surface of numbered bones, with a gap where two of them touch.
 
@@ -134,9 +162,7 @@ def surface_distance(groups: npt.NDArray[np.integer], spacing_mm: float) -> Int8
         return np.full(groups.shape, 127, dtype=np.int8)
     outside = ndimage.distance_transform_edt(~bone).astype(np.float32)
     outside -= ndimage.distance_transform_edt(bone).astype(np.float32)
-    smooth = ndimage.gaussian_filter(outside, 0.6) * (spacing_mm / DISTANCE_UNIT_MM)
-    distance: Int8 = np.clip(smooth, -127, 127).astype(np.int8)
-    return distance
+    return stored_distance(ndimage.gaussian_filter(outside, 0.6) * spacing_mm)
 
 
 def skin_distance(body: npt.NDArray[np.bool_], spacing_mm: float, shape: tuple[int, ...]) -> Int8:

@@ -17,16 +17,15 @@ from inference.training.label_source import (
     AIR,
     ARTERY,
     DISC_TISSUE,
-    DISTANCE_UNIT_MM,
     FAT,
     FIRST_ORGAN,
     LUNG,
     MUSCLE,
     VEIN,
-    Int8,
     LabelSource,
     UInt8,
     skin_distance,
+    stored_distance,
 )
 
 SPACING_MM = 2.0
@@ -66,8 +65,8 @@ def phantom_source(seed: int, spacing_mm: float = SPACING_MM) -> LabelSource:
         spacing_mm=spacing_mm,
         classes=_classes(fields, labels, bodies),
         levels=levels,
-        spine_distance=_stored(fields.vertebra),
-        rest_distance=_stored(rest),
+        spine_distance=stored_distance(fields.vertebra),
+        rest_distance=stored_distance(rest),
         surroundings=surroundings,
         skin_distance=skin_distance(
             tissue[::2, ::2, ::2] != TorsoTissue.AIR, 2 * spacing_mm, tissue.shape
@@ -109,8 +108,3 @@ def _surroundings(tissue: UInt8) -> UInt8:
     for theirs, ours in _KNOWN.items():
         table[theirs] = ours
     return table[tissue]
-
-
-def _stored(distance_mm: npt.NDArray[np.float32]) -> Int8:
-    stored: Int8 = np.clip(distance_mm / DISTANCE_UNIT_MM, -127, 127).astype(np.int8)
-    return stored

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from inference.training.config import TrainingConfig
 from inference.training.errors import InvalidTrainingConfig, MissingTrainingData
+from inference.training.fine_config import FineConfig
 from inference.training.label_maps import TORSOS, VERTEBRA_MAPS, torso_source, vertebra_source
-from inference.training.label_source import LabelSource
+from inference.training.label_source import LabelSource, without_steps
 from inference.training.patches import SourceMix
 from inference.training.phantom_source import phantom_source
 from inference.training.skull_source import skull_source
+
+Settings = TrainingConfig | FineConfig
 
 _log = logging.getLogger(__name__)
 
@@ -25,7 +29,7 @@ _HELD_OUT_SHIFT = 100_000
 _HELD_OUT_SPINES = 3
 
 
-def source_mix(config: TrainingConfig, data: Path | None, cache: Path) -> SourceMix:
+def source_mix(config: Settings, data: Path | None, cache: Path) -> SourceMix:
     """Prepare every family the configuration gives a weight.
 
     Parameters
@@ -48,44 +52,45 @@ def source_mix(config: TrainingConfig, data: Path | None, cache: Path) -> Source
     return SourceMix(families, weights, torsos)
 
 
-def _family(
-    name: str, config: TrainingConfig, data: Path | None, cache: Path
-) -> Sequence[LabelSource]:
+def _family(name: str, config: Settings, data: Path | None, cache: Path) -> Sequence[LabelSource]:
     if name == PHANTOM:
-        return _phantoms(range(config.seed, config.seed + config.phantom_spines), cache)
+        return _phantoms(config, range(config.seed, config.seed + config.phantom_spines), cache)
     if name == SKULL:
         return [skull_source(config.seed + number) for number in range(_SKULLS)]
     return [_patient(name, data, cache)]
 
 
 def _patient(name: str, data: Path | None, cache: Path) -> LabelSource:
-    stored = cache / f"{name}.npz"
-    if stored.is_file():
-        return LabelSource.load(stored)
     if name not in TORSOS and name not in VERTEBRA_MAPS:
         raise InvalidTrainingConfig(f"sources: unknown source {name}")
-    if data is None:
-        raise MissingTrainingData(f"source {name} needs a data folder")
-    _log.info("preparing source %s", name)
-    source = torso_source(name, data) if name in TORSOS else vertebra_source(name, data)
-    source.save(stored)
-    return source
+    prepare = torso_source if name in TORSOS else vertebra_source
+
+    def make() -> LabelSource:
+        if data is None:
+            raise MissingTrainingData(f"source {name} needs a data folder")
+        return prepare(name, data)
+
+    return _prepared(cache / f"{name}.npz", make)
 
 
-def _phantoms(seeds: Sequence[int], cache: Path) -> list[LabelSource]:
-    sources = []
-    for seed in seeds:
-        stored = cache / f"phantom_{seed}.npz"
-        if not stored.is_file():
-            phantom_source(seed).save(stored)
-        sources.append(LabelSource.load(stored))
-    _log.info("procedural spines ready: %d", len(sources))
-    return sources
+def _phantoms(config: Settings, seeds: Sequence[int], cache: Path) -> list[LabelSource]:
+    mm = config.phantom_spacing_mm
+    return [
+        _prepared(cache / f"phantom_{seed}_{mm:g}mm.npz", partial(phantom_source, seed, mm))
+        for seed in seeds
+    ]
 
 
-def held_out_mix(config: TrainingConfig, cache: Path) -> SourceMix:
+def _prepared(stored: Path, make: Callable[[], LabelSource]) -> LabelSource:
+    if not stored.is_file():
+        _log.info("preparing source %s", stored.stem)
+        without_steps(make()).save(stored)
+    return LabelSource.load(stored)
+
+
+def held_out_mix(config: Settings, cache: Path) -> SourceMix:
     """Procedural spines that no training patch is cut from."""
     first = config.seed + _HELD_OUT_SHIFT
     count = min(_HELD_OUT_SPINES, config.phantom_spines)
-    spines = _phantoms(range(first, first + count), cache)
+    spines = _phantoms(config, range(first, first + count), cache)
     return SourceMix({PHANTOM: spines}, {PHANTOM: 1.0})

@@ -1,6 +1,7 @@
 """Label sources, deformation, and the patches cut out of them."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,12 @@ from inference.networks import OFFSET_UNIT_MM, Tissue
 from inference.training.bodies_and_discs import split_bodies
 from inference.training.geometry import random_geometry
 from inference.training.label_maps import source_from_levels
-from inference.training.label_source import LabelSource, level_position, surface_distance
+from inference.training.label_source import (
+    LabelSource,
+    level_position,
+    surface_distance,
+    without_steps,
+)
 from inference.training.patches import PatchDataset, SourceMix, mirrored, patch_from
 from inference.training.phantom_source import phantom_source
 from inference.training.skull_source import skull_source
@@ -62,6 +68,20 @@ def test_a_sliver_of_a_cut_vertebra_is_no_target():
     assert 19 not in source.centres
     assert not (source.levels == 19).any()
     assert source.classes[22, 22, 39] == Tissue.BACKGROUND
+
+
+def test_all_bone_that_a_patch_shows_is_in_its_target(phantom):
+    """Staircases of the label map would leave its rim to nobody, and teach masks too small."""
+    far = np.full_like(phantom.rest_distance, 127)
+    source = without_steps(replace(phantom, rest_distance=far))
+    shown = nobodys = 0
+    for seed in range(4):
+        geometry = random_geometry(source, None, (64, 64, 64), np.random.default_rng(seed), 1.0)
+        bone = geometry.bone_distance_mm < 0
+        shown += bone.sum()
+        nobodys += (bone & (geometry.levels == 0)).sum()
+    assert shown > 20_000
+    assert nobodys < 0.002 * shown
 
 
 def test_touching_bones_keep_a_gap_in_the_distance():
