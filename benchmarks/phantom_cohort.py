@@ -71,28 +71,31 @@ class Examined:
 
 def patients(count: int, seed: int, field_mm: float = TIGHT_FIELD_MM) -> Iterator[Patient]:
     """The first `count` patients of the cohort of `seed`; later ones do not change earlier ones."""
-    for number in range(count):
-        rng = np.random.default_rng([seed, number])
-        first = int(rng.integers(0, len(LEVELS) - LEVELS_SHOWN + 1))
-        levels = LEVELS[first : first + LEVELS_SHOWN]
-        spec = PhantomSpec(
-            seed=seed * 10_000 + number,
-            levels=levels,
-            fractures=_fractures(levels, rng),
-            bmd_mg_cm3=round(float(rng.uniform(40, 200)), 1),
-            orientation=ORIENTATIONS[number % len(ORIENTATIONS)],
-            spacing_xyz_mm=_spacing(number),
-            noise_hu=round(float(rng.uniform(8, 35)), 1),
-            field_of_view_mm=field_mm,
-        )
-        options = AnatomyOptions(
-            fractures=spec.fractures,
-            reference_levels=spec.levels,
-            scoliosis_deg=float(rng.choice([2.0, 8.0, 16.0], p=[0.6, 0.25, 0.15])),
-            osteophytes=float(rng.choice([0.05, 0.15, 0.28], p=[0.6, 0.25, 0.15])),
-        )
-        drawn = sample_anatomy(np.random.default_rng([spec.seed, 0]), options)
-        yield Patient(spec, drawn)
+    return (patient(number, seed, field_mm) for number in range(count))
+
+
+def patient(number: int, seed: int, field_mm: float = TIGHT_FIELD_MM) -> Patient:
+    """One patient of the cohort of `seed`, without those before."""
+    rng = np.random.default_rng([seed, number])
+    first = int(rng.integers(0, len(LEVELS) - LEVELS_SHOWN + 1))
+    levels = LEVELS[first : first + LEVELS_SHOWN]
+    spec = PhantomSpec(
+        seed=seed * 10_000 + number,
+        levels=levels,
+        fractures=_fractures(levels, rng),
+        bmd_mg_cm3=round(float(rng.uniform(40, 200)), 1),
+        orientation=ORIENTATIONS[number % len(ORIENTATIONS)],
+        spacing_xyz_mm=_spacing(number),
+        noise_hu=round(float(rng.uniform(8, 35)), 1),
+        field_of_view_mm=field_mm,
+    )
+    options = AnatomyOptions(
+        fractures=spec.fractures,
+        reference_levels=spec.levels,
+        scoliosis_deg=float(rng.choice([2.0, 8.0, 16.0], p=[0.6, 0.25, 0.15])),
+        osteophytes=float(rng.choice([0.05, 0.15, 0.28], p=[0.6, 0.25, 0.15])),
+    )
+    return Patient(spec, sample_anatomy(np.random.default_rng([spec.seed, 0]), options))
 
 
 def _fractures(levels: tuple[VertebraLevel, ...], rng: np.random.Generator) -> tuple[Fracture, ...]:

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from benchmarks.receiving.instances import Template, write_parts
 from benchmarks.receiving.process import MeasuredProcess
-from benchmarks.receiving.receivers import RECEIVERS, Receiver
+from benchmarks.receiving.receivers import RECEIVERS, Receiver, of_other_tree
 from benchmarks.receiving.senders import BareSender, storescu
 from benchmarks.receiving.stages import print_stages
 
@@ -76,6 +76,7 @@ def _empty(folder: Path) -> None:
 
 def compare(options: argparse.Namespace, store: Path) -> list[dict[str, object]]:
     present = [each for each in RECEIVERS if each.needs and _chosen(each, options.receivers)]
+    present += [of_other_tree(each.resolve()) for each in options.trees]
     for each in RECEIVERS:
         if not each.needs:
             print(f"{each.name}: not installed, left out")
@@ -94,7 +95,7 @@ def compare(options: argparse.Namespace, store: Path) -> list[dict[str, object]]
 
 
 def _chosen(receiver: Receiver, names: list[str]) -> bool:
-    return not names or any(name.lower() in receiver.name.lower() for name in names)
+    return not names or receiver.name in names
 
 
 def _table(number: int, rounds: dict[str, list[Round]], count: int) -> list[dict[str, object]]:
@@ -151,7 +152,8 @@ def main() -> None:
     parser.add_argument("--instances", type=int, default=600)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--associations", type=int, nargs="+", default=[1, 4, 10])
-    parser.add_argument("--receivers", nargs="+", default=[], help="parts of names")
+    parser.add_argument("--receivers", nargs="+", default=[], help="names as in the tables")
+    parser.add_argument("--trees", type=Path, nargs="+", default=[], help="other checkouts")
     parser.add_argument("--stores", type=Path, nargs="+", default=[Path(tempfile.gettempdir())])
     parser.add_argument("--memory", type=int, nargs="?", const=10_000, default=0)
     parser.add_argument("--stages", action="store_true")

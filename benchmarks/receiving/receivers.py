@@ -11,6 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+TREE = Path(__file__).parents[2]
 ORTHANC_INSTANCE_LEVEL = 4
 ORTHANC = shutil.which("Orthanc") or shutil.which("Orthanc", path="/usr/sbin:/usr/local/sbin")
 
@@ -29,11 +30,14 @@ def _files(folder: Path) -> int:
     return sum(1 for path in (folder / "store").iterdir() if path.is_file())
 
 
-def _node(path: str) -> Callable[[Path, int], list[str]]:
+def _node(path: str, tree: Path = TREE) -> Callable[[Path, int], list[str]]:
     def command(folder: Path, port: int) -> list[str]:
         store = folder / "store"
         return [
+            "env",
+            f"PYTHONPATH={tree}",
             sys.executable,
+            "-P",
             "-m",
             "benchmarks.receiving.node_process",
             str(store),
@@ -104,3 +108,10 @@ RECEIVERS = (
     Receiver("spinenode, library path", sys.executable, _node("library"), _node_count),
     Receiver("spinenode", sys.executable, _node("streamed"), _node_count),
 )
+
+
+def of_other_tree(tree: Path) -> Receiver:
+    """Return our node as another checkout has it, to compare states of the program in one run."""
+    return Receiver(
+        f"spinenode in {tree.name}", sys.executable, _node("streamed", tree), _node_count
+    )
