@@ -2,10 +2,11 @@
 
 Each voxel near a station of the endplate is predicted as disc, endplate shell and trabecular bone
 seen through the voxel's own extent (a box along each grid axis) and a narrow reconstruction
-kernel; the surface position that predicts them best wins (model-based deblurring of thin bone
-layers, Treece et al., Med Image Anal 2010). Half-maximum edges would move outward by up to half a
-slice where a thin shell is blurred. The mask is the prior: where the image is silent (kissing
-vertebrae, noise) its surface is what remains, with its own larger uncertainty.
+kernel; surface positions count by how well they predict them, and their mean is the answer
+(model-based deblurring of thin bone layers, Treece et al., Med Image Anal 2010). Half-maximum
+edges would move outward by up to half a slice where a thin shell is blurred. The mask is the
+prior: where the image is silent (kissing vertebrae, noise) its surface is what remains, with its
+own larger uncertainty.
 """
 
 from __future__ import annotations
@@ -32,8 +33,9 @@ AGREED_SHARE = 0.4
 """Share of these spreads that is left once all endplates of a body have been looked at."""
 NOISE_FLOOR_HU = 15.0
 STARTING_NOISE_HU = 60.0
-CORRELATED_MM3 = 8.0
-"""Voxels this near share noise and anatomy and count as one."""
+CORRELATED_MM = 2.0
+"""Voxels this near along a grid axis share noise and anatomy and count as one; what a slice has
+in thickness does not part its own voxels from each other."""
 CORRELATION_LIMITS = (3.0, 8.0)
 TOUCHED_BY_NEXT = 0.02
 TRUST_IN_TOUCHED = 0.3
@@ -100,21 +102,22 @@ class Neighbourhood:
         (n,) distance below the surface of the next vertebra; negative in the disc.
     box_mm
         (3,) extents of a voxel along the surface normal, one per grid axis.
-    voxel_mm3
-        Volume of a voxel.
+    spacing_mm
+        (3,) edges of a voxel.
     """
 
     hu: FloatArray
     depth_mm: FloatArray
     beyond_mm: FloatArray
     box_mm: FloatArray
-    voxel_mm3: float
+    spacing_mm: FloatArray
 
     @property
     def correlation(self) -> float:
         """How many voxels count as one."""
         low, high = CORRELATION_LIMITS
-        return min(max(CORRELATED_MM3 / self.voxel_mm3, low), high)
+        together = float(np.maximum(1.0, CORRELATED_MM / self.spacing_mm).prod())
+        return min(max(together, low), high)
 
     def trust(self) -> FloatArray:
         """(n,) weight of each voxel."""
@@ -143,10 +146,10 @@ def locate(near: Neighbourhood, tissues: Tissues, mask_sd_mm: float) -> Edge:
         best = int(cost.argmin())
         noise = max(NOISE_FLOOR_HU, float(fit.residual_hu[best]))
     probability = np.exp(cost.min() - cost)
-    beside = np.abs(offsets - offsets[best]) <= 0.6
-    offset = float((offsets * probability)[beside].sum() / probability[beside].sum())
-    # over all offsets, so that a second possible edge shows as doubt
-    variance = float((probability * (offsets - offset) ** 2).sum() / probability.sum())
+    probability /= probability.sum()
+    # the mean of all that is possible: of two edges that fit alike, neither is picked for a hair
+    offset = float((offsets * probability).sum())
+    variance = float((probability * (offsets - offset) ** 2).sum())
     sd = min(float(np.hypot(variance**0.5, MODEL_ERROR_MM)), 2.0 * mask_sd_mm)
     return Edge(offset, sd, fit.tissues_hu[best])
 

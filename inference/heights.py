@@ -195,7 +195,7 @@ def _edge(plate: _LocalSurface, other: _LocalSurface, voxels: SlabVoxels, tissue
     inside = min(max(INSIDE_MM, 1.2 * thick), half)
     near = beside & (depth > -max(OUTSIDE_MM, 1.6 * thick)) & (depth < inside)
     here = Neighbourhood(
-        voxels.hu[near], depth[near], voxels.beyond_mm[near], box, voxels.voxel_mm3
+        voxels.hu[near], depth[near], voxels.beyond_mm[near], box, voxels.spacing_mm
     )
     return locate(here, tissues, plate.sd_mm)
 

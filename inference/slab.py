@@ -49,9 +49,9 @@ class SlabVoxels:
     mask_sd_mm: float
 
     @property
-    def voxel_mm3(self) -> float:
-        """Volume of a voxel."""
-        return float(abs(np.linalg.det(self.box_mm)))
+    def spacing_mm(self) -> FloatArray:
+        """(3,) edges of a voxel."""
+        return np.asarray(np.linalg.norm(self.box_mm, axis=1))
 
 
 @dataclass(frozen=True)
