@@ -12,6 +12,8 @@ from inference.training.warp import GRID_MM
 
 _THICK_PROBABILITY = 0.45
 _SLICE_MM = (2.0, 5.5)
+_AXIAL_BELOW, _SAGITTAL_BELOW = 0.72, 0.92
+"""Axial slices mostly; sagittal and, seldom, coronal ones are sent too."""
 
 
 def acquired(image: Tensor, draws: Draws) -> Tensor:
@@ -25,13 +27,20 @@ def acquired(image: Tensor, draws: Draws) -> Tensor:
         image = image + draws.between(0.2, 1.2) * (image - draws.blurred(image, (0.8, 0.8, 0.8)))
     image = image + _noise(image.shape, draws)
     if draws.happens(_THICK_PROBABILITY):
-        slices = Slices(draws.between(*_SLICE_MM), draws.between(0, 1))
+        slices = Slices(draws.between(*_SLICE_MM), draws.between(0, 1), _slice_axis(draws))
         image = thick_slices(image, slices, draws.voxel_mm)
     if draws.happens(0.3):
         image = image + draws.field(image.shape, 40) * draws.between(3, 20)
     if draws.happens(0.2):
         image = image * draws.between(0.85, 1.15) + draws.between(-25, 25)
     return image
+
+
+def _slice_axis(draws: Draws) -> int:
+    chance = draws.between(0, 1)
+    if chance < _AXIAL_BELOW:
+        return 2
+    return 0 if chance < _SAGITTAL_BELOW else 1
 
 
 def _point_spread(draws: Draws) -> tuple[float, float, float]:
@@ -59,16 +68,20 @@ def _noise(shape: torch.Size, draws: Draws) -> Tensor:
 
 @dataclass(frozen=True)
 class Slices:
-    """Slices as thick as they lie apart; `phase` (0 to 1) says where the first one begins."""
+    """Slices as thick as they lie apart along one of the axes ``[R+, A+, S+]``.
+
+    `phase` (0 to 1) says where the first one begins.
+    """
 
     thickness_mm: float
     phase: float
+    axis: int = 2
 
 
 def thick_slices(image: Tensor, slices: Slices, voxel_mm: float = GRID_MM) -> Tensor:
-    """Average along S to thick slices and interpolate back to the grid (x, y, z)."""
+    """Average along one axis to thick slices and interpolate back to the grid (x, y, z)."""
     step = slices.thickness_mm / voxel_mm
-    length = image.shape[2]
+    length = image.shape[slices.axis]
     centres = torch.arange(-1.0 + slices.phase, length / step + 1.0) * step
     grid = torch.arange(length, dtype=torch.float32)
     distance = (grid[None, :] - centres[:, None]).abs()
@@ -80,4 +93,4 @@ def thick_slices(image: Tensor, slices: Slices, voxel_mm: float = GRID_MM) -> Te
     between = (1 - (grid[None, :] - centres[:, None]).abs() / step).clamp(min=0.0)
     between = between / between.sum(dim=0, keepdim=True).clamp(min=1e-6)
     resampling: Tensor = averaging.T @ between
-    return image @ resampling
+    return (image.movedim(slices.axis, -1) @ resampling).movedim(-1, slices.axis)

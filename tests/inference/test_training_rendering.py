@@ -81,6 +81,17 @@ def test_thick_slices_keep_constants_and_blur_edges(thickness_mm, phase):
     assert float(profile.mean()) == pytest.approx(50.0, abs=4.0)
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_thick_slices_lie_across_their_own_axis(axis):
+    ramp = torch.arange(24.0).reshape([24 if a == axis else 1 for a in range(3)]).expand(24, 24, 24)
+    thick = thick_slices(ramp % 2, Slices(8.0, 0.5, axis))
+    assert thick.std(dim=axis).max() < 0.1
+    other = (axis + 1) % 3
+    stripes = torch.arange(24.0).reshape([24 if a == other else 1 for a in range(3)]) % 2
+    stripes = stripes.expand(24, 24, 24)
+    torch.testing.assert_close(thick_slices(stripes, Slices(8.0, 0.5, axis)), stripes)
+
+
 def test_thick_slices_average_noise():
     noise = Draws(0).normal(16, 16, 60) * 50
     assert thick_slices(noise, Slices(5.0, 0.2)).std() < 0.75 * noise.std()
