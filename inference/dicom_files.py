@@ -54,7 +54,7 @@ _UNDEFINED_LENGTH = 0xFFFFFFFF
 
 @dataclass(frozen=True)
 class PixelElement:
-    """Where the value of PixelData (7FE0,0010) lies in its file; length None if encapsulated."""
+    """Where the value of PixelData lies in its file; length None if encapsulated."""
 
     offset: int
     length: int | None
@@ -229,7 +229,7 @@ def _pixel_element(file: BinaryIO, dataset: Dataset, file_size: int) -> PixelEle
     elif head[4:6] in _LONG_VRS:
         length, offset = struct.unpack(order + "L", head[8:12])[0], start + 12
     else:
-        raise ValueError("PixelData (7FE0,0010) has an invalid VR")
+        raise ValueError("PixelData has an invalid VR")
     return PixelElement(offset, None if length == _UNDEFINED_LENGTH else length)
 
 

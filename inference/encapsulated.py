@@ -42,7 +42,7 @@ def require_whole_items(file: BinaryIO, offset: int, where: str) -> None:
         if (group, element) != _ITEM:
             break
         offset += 8 + length
-    raise UnreadableInput(f"{where}: PixelData (7FE0,0010) ends before its sequence delimiter")
+    raise UnreadableInput(f"{where}: PixelData ends before its sequence delimiter")
 
 
 def require_sizes(file: BinaryIO, first: FrameHeader, offset: int, where: str) -> None:

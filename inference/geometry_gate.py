@@ -106,17 +106,17 @@ def _position(frame: FrameHeader) -> FloatArray:
 
 
 def _require_geometry(frames: Sequence[FrameHeader]) -> None:
-    tags = {
-        "ImagePositionPatient": "(0020,0032)",
-        "ImageOrientationPatient": "(0020,0037)",
-        "PixelSpacing": "(0028,0030)",
+    unsaid = {
+        "ImagePositionPatient": "where they lie in the patient",
+        "ImageOrientationPatient": "how they are turned",
+        "PixelSpacing": "how large their pixels are",
     }
-    for keyword, tag in tags.items():
+    for keyword, what in unsaid.items():
         absent = sum(getattr(frame.plane, keyword) is None for frame in frames)
         if absent:
             raise NotAnalysable(
                 "no_geometry",
-                f"{keyword} {tag} is absent or malformed in {absent} of {len(frames)} slice(s)",
+                f"{absent} of {len(frames)} slice(s) do not say {what} ({keyword})",
             )
 
 
@@ -124,23 +124,26 @@ def _require_one_matrix(frames: Sequence[FrameHeader]) -> None:
     sizes = {(frame.pixel_format.rows, frame.pixel_format.columns) for frame in frames}
     if len(sizes) > 1:
         named = " and ".join(f"{rows} x {columns}" for rows, columns in sorted(sizes))
-        raise NotAnalysable("mixed_sizes", f"slices of different Rows x Columns: {named}")
+        raise NotAnalysable("mixed_sizes", f"slices of different size: {named} (Rows x Columns)")
     spacings = np.array([frame.plane.PixelSpacing for frame in frames])
     low, high = spacings.min(axis=0), spacings.max(axis=0)
     if (high - low > PIXEL_SPACING_TOLERANCE_MM).any():
         raise NotAnalysable(
-            "mixed_sizes", f"PixelSpacing (0028,0030) varies from {_mm(low)} to {_mm(high)} mm"
+            "mixed_sizes",
+            f"the pixel size varies from {_mm(low)} to {_mm(high)} mm (PixelSpacing)",
         )
     smallest, largest = PIXEL_SPACING_RANGE_MM
     if low.min() < smallest or high.max() > largest:
         raise NotAnalysable(
-            "limits", f"PixelSpacing (0028,0030) is {_mm(low)} mm, not {smallest} to {largest} mm"
+            "limits",
+            f"the pixels are {_mm(low)} mm large, not {smallest} to {largest} mm (PixelSpacing)",
         )
     references = {frame.FrameOfReferenceUID for frame in frames}
     if len(references) > 1:
         raise NotAnalysable(
             "mixed_frames_of_reference",
-            f"{len(references)} values of FrameOfReferenceUID (0020,0052) in one series",
+            f"the slices lie in {len(references)} different coordinate systems"
+            " (FrameOfReferenceUID)",
         )
 
 
@@ -151,15 +154,16 @@ def _common_orientation(frames: Sequence[FrameHeader]) -> FloatArray:
         count = len(np.unique(np.round(cosines, 2), axis=0))
         raise NotAnalysable(
             "mixed_orientations",
-            f"{count} different ImageOrientationPatient (0020,0037); cosines differ by"
-            f" up to {spread:.3f}",
+            f"the slices are turned in {count} different ways; their direction cosines differ by"
+            f" up to {spread:.3f} (ImageOrientationPatient)",
         )
     row, column = np.median(cosines, axis=0).reshape(2, 3)
     lengths = np.linalg.norm(row), np.linalg.norm(column)
     if max(abs(lengths[0] - 1), abs(lengths[1] - 1), abs(row @ column)) > UNIT_TOLERANCE:
         raise NotAnalysable(
             "no_geometry",
-            "ImageOrientationPatient (0020,0037) is not two orthogonal unit vectors",
+            "the rows and columns of the slices are not at right angles, or not unit vectors"
+            " (ImageOrientationPatient)",
         )
     row = row / lengths[0]
     column = column - (column @ row) * row

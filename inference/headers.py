@@ -179,7 +179,7 @@ def pixel_format_of(header: DicomHeader) -> PixelFormat:
     dataset = header.dataset
     samples = int(number(dataset, "SamplesPerPixel") or 1)
     if samples != 1:
-        raise NotAnalysable("not_ct", f"SamplesPerPixel is {samples}: a colour image, not a CT")
+        raise NotAnalysable("not_ct", f"a colour image, not a CT (SamplesPerPixel {samples})")
     stored = int(number(dataset, "BitsStored") or allocated)
     high_bit = number(dataset, "HighBit")
     high = stored - 1 if high_bit is None else int(high_bit)

@@ -163,10 +163,12 @@ def _affine_lps(image: Any, path: Path) -> Affine:
     header = image.header
     if int(header["sform_code"]) == 0 and int(header["qform_code"]) == 0:
         raise NotAnalysable(
-            "no_geometry", "sform_code and qform_code are 0: the patient's orientation is unknown"
+            "no_geometry",
+            "the file does not say how the patient is turned (sform_code and qform_code are 0)",
         )
     if header.get_xyzt_units()[0] not in ("mm", "unknown"):
-        raise NotAnalysable("no_geometry", f"xyzt_units is {header.get_xyzt_units()[0]}, not mm")
+        unit = header.get_xyzt_units()[0]
+        raise NotAnalysable("no_geometry", f"the file gives lengths in {unit}, not mm (xyzt_units)")
     affine_lps = _RAS_TO_LPS @ np.asarray(image.affine, dtype=np.float64) @ _KJI_TO_IJK
     if not np.isfinite(affine_lps).all() or abs(np.linalg.det(affine_lps[:3, :3])) < 1e-9:
         raise UnreadableInput(f"{path.name}: the affine is singular")

@@ -120,7 +120,7 @@ def _native(
             file.seek(element.offset + index * pixel_format.frame_bytes)
             values = np.fromfile(file, dtype, pixel_format.rows * pixel_format.columns)
             if values.size != pixel_format.rows * pixel_format.columns:
-                raise UnreadableInput(f"{where}: PixelData (7FE0,0010) ended while being read")
+                raise UnreadableInput(f"{where}: PixelData ended while being read")
             shaped = values.reshape(pixel_format.rows, pixel_format.columns)
             yield index, _shifted(shaped, pixel_format)
 
@@ -150,9 +150,7 @@ def _deflated(
 
 def _require_bytes(held: int, needed: int, where: str) -> None:
     if held < needed:
-        raise UnreadableInput(
-            f"{where}: PixelData (7FE0,0010) holds {max(held, 0)} of {needed} bytes"
-        )
+        raise UnreadableInput(f"{where}: PixelData holds {max(held, 0)} of {needed} bytes")
 
 
 def _encapsulated(
@@ -177,7 +175,7 @@ def _encapsulated(
         except PARSE_ERRORS as error:
             raise _undecodable(where, error) from error
     if wanted:
-        raise UnreadableInput(f"{where}: {len(wanted)} frame(s) missing in PixelData (7FE0,0010)")
+        raise UnreadableInput(f"{where}: {len(wanted)} frame(s) missing in PixelData")
 
 
 def _decoded(

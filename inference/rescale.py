@@ -38,16 +38,19 @@ def require_hounsfield(frames: Sequence[FrameHeader]) -> list[Notice]:
             name = f"Rescale{keyword.capitalize()}"
             raise NotAnalysable(
                 "missing_rescale",
-                f"{name} is absent or malformed in {absent} of {len(frames)} slice(s): the unit of"
-                " the pixel values is unknown",
+                f"{absent} of {len(frames)} slice(s) do not say how their grey values become HU"
+                f" ({name})",
             )
     if any(frame.rescale.slope == 0 for frame in frames):
-        raise NotAnalysable("missing_rescale", "RescaleSlope (0028,1053) is 0")
+        raise NotAnalysable(
+            "missing_rescale", "the slices give every grey value the same HU (RescaleSlope 0)"
+        )
     units = {frame.rescale.type for frame in frames}
     foreign = sorted(str(unit) for unit in units if unit not in _HOUNSFIELD_TYPES)
     if foreign:
         raise NotAnalysable(
-            "not_hounsfield", f"RescaleType (0028,1054) is {foreign[0][:16]}, not HU"
+            "not_hounsfield",
+            f"the grey values are in {foreign[0][:16]}, not in Hounsfield units (RescaleType)",
         )
     if "US" in units:
         return [

@@ -67,7 +67,7 @@ def choose_series(headers: Sequence[DicomHeader]) -> tuple[list[DicomHeader], li
     if not candidates:
         count = sum(map(len, ct_series.values()))
         raise NotAnalysable(
-            "localizer_only", f"all {count} CT image(s) are localizers (ImageType (0008,0008))"
+            "localizer_only", f"all {count} CT image(s) are scout views (ImageType LOCALIZER)"
         )
     if len(candidates) > 1:
         candidates = [uids for uids in candidates if slices[uids] >= MIN_SLICES] or candidates
@@ -75,7 +75,8 @@ def choose_series(headers: Sequence[DicomHeader]) -> tuple[list[DicomHeader], li
         counts = ", ".join(str(slices[uids]) for uids in candidates)
         raise NotAnalysable(
             "mixed_series",
-            f"{len(candidates)} CT series (SeriesInstanceUID (0020,000E)) of {counts} slices",
+            f"{len(candidates)} CT series of {counts} slices came together: one is expected"
+            " (SeriesInstanceUID)",
         )
     chosen = ct_series[candidates[0]]
     ignored = len(headers) - len(chosen)
@@ -98,7 +99,7 @@ def frames_of_series(headers: Sequence[DicomHeader]) -> list[FrameHeader]:
     if without:
         raise NotAnalysable(
             "no_pixel_data",
-            f"PixelData (7FE0,0010) is absent in {len(without)} of {len(headers)} object(s)",
+            f"{len(without)} of {len(headers)} object(s) hold no image (PixelData)",
         )
     frames: list[FrameHeader] = []
     for header in headers:
@@ -106,7 +107,9 @@ def frames_of_series(headers: Sequence[DicomHeader]) -> list[FrameHeader]:
             frames.extend(multiframe.frames_of(header))
         elif frame_count(header) > 1:
             raise NotAnalysable(
-                "no_geometry", "a multi-frame object without PerFrameFunctionalGroupsSequence"
+                "no_geometry",
+                "a multi-frame object does not say where its slices lie"
+                " (PerFrameFunctionalGroupsSequence)",
             )
         elif not _is_marked_localizer(image_type(header.dataset)):
             frames.append(single_frame(header))
@@ -137,7 +140,7 @@ def drop_localizers(
     """
     kept = [frame for frame in frames if not _is_marked_localizer(frame.ImageType)]
     if not kept:
-        raise NotAnalysable("localizer_only", "all frames are localizers (ImageType (0008,0008))")
+        raise NotAnalysable("localizer_only", "all frames are scout views (ImageType LOCALIZER)")
     kept = _without_outliers(kept)
     dropped = received - len(kept)
     if not dropped:
@@ -146,7 +149,7 @@ def drop_localizers(
 
 
 def choose_stack(frames: Sequence[FrameHeader]) -> tuple[list[FrameHeader], list[Notice]]:
-    """Pick the one stack (StackID (0020,9056)) that can be a volume.
+    """Pick the one stack (StackID) that can be a volume.
 
     Raises
     ------
@@ -160,7 +163,7 @@ def choose_stack(frames: Sequence[FrameHeader]) -> tuple[list[FrameHeader], list
     if len(large) != 1:
         counts = ", ".join(str(count) for count in sizes.values())
         raise NotAnalysable(
-            "several_stacks", f"{len(sizes)} stacks (StackID (0020,9056)) of {counts} frames"
+            "several_stacks", f"{len(sizes)} stacks of {counts} slices in one object (StackID)"
         )
     kept = [frame for frame in frames if frame.StackID == large[0]]
     left_out = len(frames) - len(kept)

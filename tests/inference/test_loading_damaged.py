@@ -139,7 +139,7 @@ def test_empty_file_without_suffix_beside_slices_without_suffix(ct_series, tmp_p
 def test_truncated_multi_frame_object(ct_series, tmp_path):
     (path,) = ct_series.enhanced(ct_series.Recipe()).write(tmp_path)
     path.write_bytes(path.read_bytes()[:-500])
-    assert "PixelData (7FE0,0010) holds" in unreadable(path)
+    assert "PixelData holds" in unreadable(path)
 
 
 def test_fewer_pixel_bytes_than_announced_by_rows(ct_series, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ def refusal(truth, folder):
         load_dicom(folder)
     assert "\n" not in caught.value.text
     assert caught.value.text
+    assert not re.search(r"\([0-9A-F]{4},[0-9A-F]{4}\)", caught.value.text)
     return caught.value
 
 
@@ -180,7 +182,7 @@ def test_mixed_orientations(ct_series, tmp_path):
         ds.ImageOrientationPatient = [1, 0, 0, 0, f"{c:.8f}", f"{s:.8f}"]
     refused = refusal(truth, tmp_path)
     assert refused.code == "mixed_orientations"
-    assert "ImageOrientationPatient (0020,0037)" in refused.text
+    assert "ImageOrientationPatient" in refused.text
 
 
 def test_colour_images_are_no_ct(ct_series, tmp_path):
@@ -202,7 +204,8 @@ def test_missing_rescale(ct_series, tmp_path, keyword):
     del truth.datasets[4][keyword]
     refused = refusal(truth, tmp_path)
     assert refused.code == "missing_rescale"
-    assert f"{keyword} is absent or malformed in 1 of 10" in refused.text
+    assert refused.text.startswith("1 of 10")
+    assert keyword in refused.text
 
 
 def test_rescale_slope_of_zero(ct_series, tmp_path):
