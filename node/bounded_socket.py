@@ -16,8 +16,8 @@ from node.rest import wait_readable
 from node.settings import ListenerLimits
 
 TIMEVAL: Final = struct.Struct("@ll")
-READ_AHEAD_BYTES: Final = 4096
-"""Takes a command and the header behind it in one call, and copies little of the pixels."""
+READ_AHEAD_BYTES: Final = 32_768
+"""Takes a small PDU with the header behind it in one call, and copies little of a long one."""
 
 
 class BoundedSocket(AssociationSocket):
