@@ -120,10 +120,11 @@ class BoundedSocket(AssociationSocket):
                 self._view[:waiting] = bytes(self._view[self._start : self._end])
             self._start, self._end = 0, waiting
         deadline = self.deadline()
-        while self._end - self._start < nr_bytes:
-            stop = max(self._start + nr_bytes, self._end + READ_AHEAD_BYTES)
+        end = self._start + nr_bytes
+        while self._end < end:
+            stop = max(end, self._end + READ_AHEAD_BYTES)
             self._end += self._receive(self._view[self._end : stop], 0)
-            if self._end - self._start < nr_bytes and time.monotonic() > deadline:
+            if self._end < end and time.monotonic() > deadline:
                 raise TimeoutError("PDU took too long")
 
     def _receive(self, target: memoryview, flags: int) -> int:

@@ -15,6 +15,8 @@ C_STORE_RSP: Final = 0x8001
 NO_DATA_SET: Final = 0x0101
 ELEMENT: Final = struct.Struct("<HHI")
 US: Final = struct.Struct("<H")
+FIXED_ANSWER: Final = struct.Struct("<" + 4 * "HHIH")
+"""Four elements of one number each."""
 
 AFFECTED_SOP_CLASS_UID: Final = 0x0002
 COMMAND_FIELD: Final = 0x0100
@@ -52,20 +54,22 @@ def parse_store_request(command_set: bytes) -> StoreCommand | None:
 
 def store_response(command: StoreCommand, status: int, error_comment: str = "") -> bytes:
     """Return the command set of the C-STORE response (PS3.7 Section 9.3.1.2)."""
-    body = b"".join(
-        (
-            _element(AFFECTED_SOP_CLASS_UID, command.sop_class_uid.encode("ascii"), b"\0"),
-            _element(COMMAND_FIELD, US.pack(C_STORE_RSP)),
-            _element(MESSAGE_ID_BEING_RESPONDED_TO, US.pack(command.message_id)),
-            _element(COMMAND_DATA_SET_TYPE, US.pack(NO_DATA_SET)),
-            _element(STATUS, US.pack(status)),
-            _element(ERROR_COMMENT, error_comment.encode("ascii", "replace"), b" ")
-            if error_comment
-            else b"",
-            _element(AFFECTED_SOP_INSTANCE_UID, command.sop_instance_uid.encode("ascii"), b"\0"),
+    body = (
+        _element(AFFECTED_SOP_CLASS_UID, command.sop_class_uid.encode("ascii"), b"\0")
+        + FIXED_ANSWER.pack(
+            *(0, COMMAND_FIELD, US.size, C_STORE_RSP),
+            *(0, MESSAGE_ID_BEING_RESPONDED_TO, US.size, command.message_id),
+            *(0, COMMAND_DATA_SET_TYPE, US.size, NO_DATA_SET),
+            *(0, STATUS, US.size, status),
         )
+        + _comment(error_comment)
+        + _element(AFFECTED_SOP_INSTANCE_UID, command.sop_instance_uid.encode("ascii"), b"\0")
     )
     return ELEMENT.pack(0, 0, 4) + struct.pack("<I", len(body)) + body
+
+
+def _comment(text: str) -> bytes:
+    return _element(ERROR_COMMENT, text.encode("ascii", "replace"), b" ") if text else b""
 
 
 def _elements(command_set: bytes) -> dict[int, bytes] | None:

@@ -20,7 +20,8 @@ class Gate:
     def shared(self, key: str) -> Iterator[None]:
         """Hold a key against `alone`; several holders at once."""
         with self._changed:
-            self._changed.wait_for(lambda: key not in self._alone_in)
+            while key in self._alone_in:
+                self._changed.wait()
             self._sharing[key] += 1
         try:
             yield
@@ -35,7 +36,8 @@ class Gate:
     def alone(self, key: str) -> Iterator[None]:
         """Have a key alone."""
         with self._changed:
-            self._changed.wait_for(lambda: key not in self._alone_in and key not in self._sharing)
+            while key in self._alone_in or key in self._sharing:
+                self._changed.wait()
             self._alone_in.add(key)
         try:
             yield

@@ -21,6 +21,12 @@ UNDEFINED_LENGTH = 0xFFFFFFFF
 LONG_VRS = frozenset(
     (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV")
 )
+SHORT_VRS = frozenset(
+    (
+        *(b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FD", b"FL", b"IS", b"LO"),
+        *(b"LT", b"PN", b"SH", b"SL", b"SS", b"ST", b"TM", b"UI", b"UL", b"US"),
+    )
+)
 # Element headers (PS3.5 Section 7.1) by byte order: with VR, without, and a length of its own.
 FORMS = {
     endian: (
@@ -147,6 +153,8 @@ class _Scanner:
         self.at = at + 8
         if group == 0xFFFE:
             (length,) = self.long_length.unpack_from(self.buffer, at + 4)
+            return group << 16 | number, length, False
+        if vr in SHORT_VRS:
             return group << 16 | number, length, False
         if not (vr.isalpha() and vr.isupper()):
             raise NotAcceptable(STATUS_CANNOT_UNDERSTAND, "Data set is not in its transfer syntax")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -39,18 +40,25 @@ def file_prefix(
     Encoded here (PS3.10 Section 7.1, Explicit VR Little Endian): once per received instance a
     general writer costs more than everything else together.
     """
+    before, behind = _meta_around(sop_class_uid, transfer_syntax_uid, calling_ae_title)
+    meta = before + _short_element(0x0003, b"UI", sop_instance_uid) + behind
+    return PREAMBLE + struct.pack("<HH2sHI", 2, 0x0000, b"UL", 4, len(meta)) + meta
+
+
+@lru_cache(maxsize=64)
+def _meta_around(
+    sop_class_uid: str, transfer_syntax_uid: str, calling_ae_title: str
+) -> tuple[bytes, bytes]:
+    """Return the elements before and behind the SOPInstanceUID, the same for a whole series."""
     version = struct.pack("<HH2sHI", 2, 0x0001, b"OB", 0, 2) + b"\0\1"
-    rest = (
-        version
-        + _short_element(0x0002, b"UI", sop_class_uid)
-        + _short_element(0x0003, b"UI", sop_instance_uid)
-        + _short_element(TRANSFER_SYNTAX_UID, b"UI", transfer_syntax_uid)
+    behind = (
+        _short_element(TRANSFER_SYNTAX_UID, b"UI", transfer_syntax_uid)
         + _short_element(0x0012, b"UI", str(PYNETDICOM_IMPLEMENTATION_UID))
         + _short_element(0x0013, b"SH", PYNETDICOM_IMPLEMENTATION_VERSION)
     )
     if calling_ae_title:
-        rest += _short_element(SOURCE_AE_TITLE, b"AE", calling_ae_title)
-    return PREAMBLE + struct.pack("<HH2sHI", 2, 0x0000, b"UL", 4, len(rest)) + rest
+        behind += _short_element(SOURCE_AE_TITLE, b"AE", calling_ae_title)
+    return version + _short_element(0x0002, b"UI", sop_class_uid), behind
 
 
 def _short_element(element: int, vr: bytes, text: str) -> bytes:

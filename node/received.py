@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 
@@ -64,6 +65,7 @@ class StoredInstance:
     calling_ae_title: str
 
 
+@lru_cache(maxsize=256)
 def series_key(study_instance_uid: str, series_instance_uid: str) -> str:
     """Return the folder name of a series: a hash, so no UID text reaches the file system."""
     return hashlib.sha256(f"{study_instance_uid}\n{series_instance_uid}".encode()).hexdigest()[:32]

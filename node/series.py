@@ -104,11 +104,11 @@ class SeriesTracker:
         if known is None:
             self._open[key] = OpenSeries(now, now, frozenset((association,)), self._at_first)
         else:
-            self._open[key] = replace(
-                known,
-                last_at=now,
-                associations=known.associations | {association},
-                expectation=known.expectation.after_arrival(),
+            self._open[key] = OpenSeries(
+                known.first_at,
+                now,
+                known.associations | {association},
+                known.expectation.after_arrival(),
             )
 
     def restored(self, key: str, now: float) -> None:
