@@ -30,6 +30,7 @@ INSTANCE_COLUMNS = (
 VALUES_OF = attrgetter(*(field.name for field in fields(StoredInstance)))
 
 
+RESTED = "revision=handed_revision AND updated_at<?"
 INSERT_INSTANCE = (
     f"INSERT OR REPLACE INTO instance (series_key, is_current, {INSTANCE_COLUMNS})"
     " VALUES (?,1,?,?,?,?,?,?,?,?,?,?)"
@@ -166,14 +167,22 @@ class SpoolIndex:
 
     def handed_before(self, updated_before: float) -> tuple[str, ...]:
         """Return series handed over completely and unchanged since a time (seconds, epoch)."""
-        query = "SELECT series_key FROM series WHERE revision=handed_revision AND updated_at<?"
+        query = f"SELECT series_key FROM series WHERE {RESTED}"
         return tuple(row[0] for row in self._settled.rows(query, (updated_before,)))
 
-    def begin_purge(self, key: str) -> None:
-        """Note durably that the files of a series may disappear from now on."""
+    def begin_purge(self, key: str) -> bool:
+        """Note durably that the files of a series may disappear from now on; False if unknown."""
+        return self._begin_purge("series_key=?", key)
+
+    def begin_purge_of_rested(self, key: str, updated_before: float) -> bool:
+        """Begin to purge if `handed_before` still has the series."""
+        return self._begin_purge(f"series_key=? AND {RESTED}", key, updated_before)
+
+    def _begin_purge(self, condition: str, *values: object) -> bool:
         with self._settled.transaction() as db:
-            db.execute("UPDATE series SET purging=1 WHERE series_key=?", (key,))
-        self._contents.forget(key)
+            begun = db.execute(f"UPDATE series SET purging=1 WHERE {condition}", values).rowcount
+        self._contents.forget(str(values[0]))
+        return bool(begun)
 
     def forget(self, key: str) -> None:
         """Remove a series and its instances from the index."""

@@ -203,17 +203,19 @@ class Spool:
     def purge(self, study_instance_uid: str, series_instance_uid: str) -> bool:
         """Delete a series, files first noted then removed; False if it is unknown."""
         key = series_key(study_instance_uid, series_instance_uid)
-        if self.index.record(key) is None:
-            return False
-        self._purge(key)
-        return True
+        with self._series.alone(key):
+            return self.index.begin_purge(key) and self._finish_purge(key)
 
-    def purge_handed_over(self, older_than_seconds: float) -> int:
-        """Delete series whose consumer took them and that rested that long; return how many."""
-        keys = self.index.handed_before(time.time() - older_than_seconds)
-        for key in keys:
-            self._purge(key)
-        return len(keys)
+    def purge_rested(self, key: str, updated_before: float) -> bool:
+        """Delete a series that a consumer took whole and that has not changed since a time.
+
+        False if an instance came meanwhile, which may have been acknowledged just now: then
+        nothing is deleted.
+        """
+        with self._series.alone(key):
+            return self.index.begin_purge_of_rested(key, updated_before) and (
+                self._finish_purge(key)
+            )
 
     def purge_damaged(self, older_than_seconds: float) -> int:
         """Delete files that were set aside that long ago; return how many."""
@@ -228,12 +230,11 @@ class Spool:
         folder = self.root / "damaged"
         return list(folder.iterdir()) if folder.is_dir() else []
 
-    def _purge(self, key: str) -> None:
-        with self._series.alone(key):
-            self.index.begin_purge(key)
-            self._folders.forget(key)
-            shutil.rmtree(series_folder(self.root, key), ignore_errors=True)
-            self.index.forget(key)
+    def _finish_purge(self, key: str) -> bool:
+        self._folders.forget(key)
+        shutil.rmtree(series_folder(self.root, key), ignore_errors=True)
+        self.index.forget(key)
+        return True
 
 
 def _own(lock: Path) -> int:

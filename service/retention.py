@@ -68,12 +68,14 @@ class Retention:
             age = max(age, datetime.now(UTC) - waiting_since + MARGIN)
         before = time.time() - age.total_seconds()
         records = map(self._spool.index.record, self._spool.index.handed_before(before))
-        return sum(self._purge_series(record) for record in records if record is not None)
+        return sum(self._purge_series(record, before) for record in records if record is not None)
 
-    def _purge_series(self, record: SeriesRecord) -> bool:
-        purged = self._spool.purge(record.StudyInstanceUID, record.SeriesInstanceUID)
+    def _purge_series(self, record: SeriesRecord, before: float) -> bool:
+        # A late image may have come since the series was found to be old enough.
+        if not self._spool.purge_rested(record.key, before):
+            return False
         self._tell("images", record.StudyInstanceUID, record.SeriesInstanceUID)
-        return purged
+        return True
 
     def _purge_jobs(self, age: timedelta) -> int:
         jobs = self._jobs.forget_ended(age)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import threading
+import time
 from collections import namedtuple
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from pydicom import dcmread
@@ -170,11 +173,47 @@ def test_purge_removes_files_and_entries_and_a_torn_purge_is_finished(open_spool
 def test_retention_spares_what_was_not_handed_over(open_spool, incoming):
     spool = open_spool()
     spool.store(*incoming())
-    assert spool.purge_handed_over(older_than_seconds=-1) == 0
-    key = series_key("1.2.3", "1.2.3.4")
+    key, past, future = series_key("1.2.3", "1.2.3.4"), time.time() - 3600, time.time() + 3600
+    assert not spool.purge_rested(key, future)
     spool.index.mark_handed_over(key, spool.index.record(key).revision)
-    assert spool.purge_handed_over(older_than_seconds=3600) == 0
-    assert spool.purge_handed_over(older_than_seconds=-1) == 1
+    assert not spool.purge_rested(key, past)
+    assert spool.purge_rested(key, future)
+    assert not spool.purge_rested(key, future)
+
+
+def test_a_late_instance_saves_a_series_that_was_about_to_be_purged(open_spool, incoming):
+    """It was acknowledged, and its row may still be on its way."""
+    spool, key, future = open_spool(), series_key("1.2.3", "1.2.3.4"), time.time() + 3600
+    spool.store(*incoming())
+    spool.index.mark_handed_over(key, spool.index.record(key).revision)
+    assert spool.index.handed_before(future) == (key,)
+    late, _ = spool.store(*incoming())
+    assert not spool.purge_rested(key, future)
+    assert (spool.root / late.path).exists()
+
+
+def test_only_what_a_consumer_took_is_purged_while_more_arrives(open_spool, incoming):
+    spool, key = open_spool(), series_key("1.2.3", "1.2.3.4")
+    taken, over = set(), threading.Event()
+
+    def hand_over_and_purge():
+        purged = 0
+        while not over.is_set():
+            record = spool.index.record(key)
+            if record is not None:
+                taken.update(each.path for each in record.instances)
+                spool.index.mark_handed_over(key, record.revision)
+                purged += spool.purge_rested(key, time.time() + 3600)
+        return purged
+
+    with ThreadPoolExecutor(1) as pool:
+        purging = pool.submit(hand_over_and_purge)
+        stored = {spool.store(*incoming())[0].path for _ in range(100)}
+        over.set()
+        assert purging.result(30) > 0
+    on_disk = {str(path.relative_to(spool.root)) for path in spool.root.rglob("*.dcm")}
+    assert stored - taken <= on_disk
+    assert spool.index.paths() == on_disk
 
 
 def test_two_owners_of_one_spool_are_refused(open_spool):
