@@ -8,9 +8,11 @@ import threading
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import replace
+from functools import partial
 
 from node.backoff import BackoffPolicy, delay_seconds
 from node.count_inquiry import CountInquiry, CountQuestion
+from node.foreign import attempt
 from node.index import SeriesRecord
 from node.observer import NodeObserver
 from node.received import ReceivedSeries
@@ -98,19 +100,15 @@ class CompletionDispatcher:
             for key, reason in self._take_due():
                 if self._stopping.is_set():
                     return
-                try:
-                    self._hand_over(key, reason)
-                # The consumer is the service's code and the disk may be full: whatever is
-                # raised, the series must not be lost and this thread has to go on.
-                except Exception as error:  # noqa: BLE001
-                    self._retry_later(key, reason, error)
+                # The disk may be full, or the consumer fail: the series must not be lost.
+                failure = attempt(partial(self._hand_over, key, reason))
+                if failure is not None:
+                    self._retry_later(key, reason, failure)
 
     def _tick(self) -> None:
-        try:
-            self._on_tick()
-        # The observer behind it is the service's code; completion goes on without it.
-        except Exception as error:  # noqa: BLE001
-            LOG.error("observer failed: %s", type(error).__name__)
+        failure = attempt(self._on_tick)
+        if failure is not None:
+            LOG.error("observer failed: %s", type(failure).__name__)
 
     def _ask_for_counts(self) -> None:
         if self._inquiry is None:

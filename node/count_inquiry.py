@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from node.expectation import CountSource
+from node.foreign import attempt
 
 LOG = logging.getLogger(__name__)
 PAUSE_AFTER_FAILURE_SECONDS = 30.0
@@ -57,15 +58,14 @@ class CountInquiry:
     def _count(self, question: CountQuestion) -> int | None:
         if time.monotonic() < self._not_before:
             return None
-        try:
-            return self._source(question.StudyInstanceUID, question.SeriesInstanceUID)
-        # The source is the service's; whatever is raised, the series must not wait for ever.
-        except Exception as error:  # noqa: BLE001
-            self._not_before = time.monotonic() + PAUSE_AFTER_FAILURE_SECONDS
-            LOG.warning(
-                "the number of images of series %s cannot be asked (%s); series complete by quiet"
-                " time",
-                question.SeriesInstanceUID,
-                error,
-            )
-            return None
+        uids = (question.StudyInstanceUID, question.SeriesInstanceUID)
+        count = attempt(lambda: self._source(*uids))
+        if not isinstance(count, Exception):
+            return count
+        self._not_before = time.monotonic() + PAUSE_AFTER_FAILURE_SECONDS
+        LOG.warning(
+            "the number of images of series %s cannot be asked (%s); series complete by quiet time",
+            question.SeriesInstanceUID,
+            count,
+        )
+        return None

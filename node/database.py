@@ -35,14 +35,9 @@ class Database:
         """Do everything inside at once or not at all."""
         with self._lock:
             self._connection.execute("BEGIN IMMEDIATE")
-            try:
+            # Commits at the end, or rolls back what a full disk has not rolled back already.
+            with self._connection:
                 yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                # A full disk may have rolled back already.
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
 
     def rows(self, query: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
         """Return the rows of one reading query."""

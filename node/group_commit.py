@@ -15,7 +15,7 @@ Answer = TypeVar("Answer")
 class _Ticket(Generic[Item, Answer]):
     item: Item
     answer: Answer | None = None
-    error: Exception | None = None
+    error: OSError | None = None
     is_done: bool = False
 
 
@@ -39,8 +39,8 @@ class GroupCommit(Generic[Item, Answer]):
 
         Raises
         ------
-        Exception
-            Whatever the commit raised; then none of its items is committed.
+        OSError
+            The commit failed; then none of its items is committed.
         """
         ticket: _Ticket[Item, Answer] = _Ticket(item)
         with self._collecting:
@@ -48,9 +48,8 @@ class GroupCommit(Generic[Item, Answer]):
         with self._committing:
             if not ticket.is_done:
                 self._commit_waiting()
-        if ticket.error is not None:
-            raise ticket.error
-        assert ticket.answer is not None
+        if ticket.answer is None:
+            raise ticket.error or OSError("the commit of another thread failed")
         return ticket.answer
 
     def _commit_waiting(self) -> None:
@@ -58,12 +57,11 @@ class GroupCommit(Generic[Item, Answer]):
             batch, self._waiting = self._waiting, []
         try:
             answers = self._commit([ticket.item for ticket in batch])
-        # Every thread of the batch gets the error, whatever it is, and raises it itself.
-        except Exception as error:  # noqa: BLE001
-            for ticket in batch:
-                ticket.error = error
-        else:
             for ticket, answer in zip(batch, answers, strict=True):
                 ticket.answer = answer
-        for ticket in batch:
-            ticket.is_done = True
+        except OSError as error:
+            for ticket in batch:
+                ticket.error = error
+        finally:
+            for ticket in batch:
+                ticket.is_done = True

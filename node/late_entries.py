@@ -56,14 +56,14 @@ class LateEntries:
         self._thread.start()
 
     def put(self, entry: Entry) -> None:
-        """Take an entry; a queue that grows for want of disk space is written at once.
+        """Take an entry; what a full disk or the end of the thread makes wait is written at once.
 
         Raises
         ------
-        sqlite3.OperationalError
-            The queue is too long and the disk still full.
+        sqlite3.Error
+            Too many wait, and they still cannot be written.
         """
-        if len(self._waiting) >= LONGEST_QUEUE:
+        if len(self._waiting) >= LONGEST_QUEUE or not self._thread.is_alive():
             self.flush()
         with self._lock:
             self._waiting.append(entry)

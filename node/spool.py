@@ -114,7 +114,7 @@ class Spool:
         """
         try:
             instance, addition = self._place(incoming, _describe(incoming))
-        except (OSError, sqlite3.OperationalError) as error:
+        except (OSError, sqlite3.Error) as error:
             LOG.error("spool cannot write: %s", type(error).__name__)
             raise OutOfResources("spool cannot write") from error
         finally:

@@ -6,6 +6,8 @@ import logging
 
 from pynetdicom.dul import DULServiceProvider
 
+from node.foreign import attempt
+
 LOG = logging.getLogger(__name__)
 
 
@@ -17,10 +19,9 @@ class GuardedDul(DULServiceProvider):
 
     def run_reactor(self) -> None:
         """Run the library's loop; any error closes the connection and ends the association."""
-        try:
-            super().run_reactor()
-        except Exception as error:  # noqa: BLE001 (see the class)
-            LOG.error("association ended by a malformed message: %s", type(error).__name__)
+        failure = attempt(super().run_reactor)
+        if failure is not None:
+            LOG.error("association ended by a malformed message: %s", type(failure).__name__)
             self._kill_thread = True
             self.assoc.is_aborted = True
             self.assoc.is_established = False

@@ -11,8 +11,8 @@ from typing import Any
 
 import pydicom
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 
+from inference.dicom_files import PARSE_ERRORS
 from service.priority import OF_REQUESTED_PROCEDURE, ROUTINE_PRIORITY
 
 _ELEMENTS = [
@@ -195,6 +195,6 @@ def _is_scout(header: Dataset) -> bool:
 def _header(path: Path) -> Dataset:
     try:
         return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_ELEMENTS))
-    except (InvalidDicomError, OSError, ValueError, AttributeError, NotImplementedError):
+    except PARSE_ERRORS:
         # The geometry gate reads the file again and says what is wrong with it.
         return Dataset()

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pydicom
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
+
+from inference.dicom_files import PARSE_ERRORS
 
 PERSON_COLUMNS = ("group", "age", "sex", "patient_id")
 _ELEMENTS = ["PatientID", "IssuerOfPatientID", "PatientAge", "PatientSex"]
@@ -61,7 +62,7 @@ def person_in(path: Path, key: bytes) -> Person:
     """
     try:
         header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_ELEMENTS))
-    except (InvalidDicomError, OSError, ValueError, AttributeError, NotImplementedError):
+    except PARSE_ERRORS:
         return UNKNOWN
     sex = _text(header, "PatientSex").upper()
     return Person(

@@ -255,6 +255,21 @@ def test_rows_that_the_disk_refused_are_written_when_it_has_room(
     assert spool.index.counts() == (1, 1)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_rows_are_written_without_the_thread_that_writes_them(
+    spool, store, monkeypatch, wait_until
+):
+    """Should it ever end, each image writes the row of the one before, and questions all."""
+    late, original = spool.index._late, spool.index._late._write
+    monkeypatch.setattr(late, "_write", lambda _: 1 / 0)
+    store(1)
+    wait_until(lambda: not late._thread.is_alive())
+    monkeypatch.setattr(late, "_write", original)
+    store(2)
+    assert len(late._waiting) == 1
+    assert spool.index.counts() == (1, 2)
+
+
 def test_the_same_image_from_many_senders_is_kept_once(spool, store):
     with ThreadPoolExecutor(8) as pool:
         additions = list(pool.map(lambda _: store(1), range(16)))

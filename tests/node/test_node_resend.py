@@ -130,23 +130,6 @@ def test_a_long_comparison_holds_up_no_other_instance(open_spool, incoming, monk
         assert again.result(20)[1] is Addition.KNOWN
 
 
-def test_the_same_instance_over_many_associations_is_kept_once(open_spool, incoming):
-    spool, instances = open_spool(), [incoming(more_bytes=50_000) for _ in range(10)]
-    start = threading.Barrier(8)
-
-    def send():
-        start.wait(20)
-        return [spool.store(*each)[1] for each in instances]
-
-    with ThreadPoolExecutor(8) as pool:
-        senders = [pool.submit(send) for _ in range(8)]
-        answers = list(zip(*(each.result(60) for each in senders), strict=True))
-    assert all(
-        sorted(each.value for each in of_one) == ["known"] * 7 + ["new"] for of_one in answers
-    )
-    assert spool.index.counts() == (1, 10)
-
-
 @pytest.fixture
 def former_spool(open_spool, monkeypatch):
     """Make a spool with what it holds as earlier versions did, its instances named by SHA-256."""
