@@ -75,15 +75,15 @@ class Worker:
         )
         self.choice = SecondChoice(self.runner.finish, self.register, folder)
         self.notifier = Notifier(config, self.deliverer, self.metrics.notified)
-        self.disk = DiskGate(config.node.spool)
+        self.disk, images = DiskGate(config.node.spool), self.runner.images
         self.deliveries = DeliveryWatch(self.notifier.deliver)
         self.metrics.watch_deliveries(self.deliverer.counts)
         steps = Steps(
             analysis_steps=STEPS,
-            run_step=self.disk.patient(self.runner.images.patient(self.runner.run_step)),
-            finish=self.disk.patient(self.choice.finish),
-            destinations=self.notifier.destinations,
-            deliver=self.disk.patient(self.deliveries.deliver),
+            run_step=self.disk.patient(images.patient(self.runner.run_step)),
+            finish=self.disk.patient(images.patient(self.choice.finish)),
+            destinations=images.patient(self.notifier.destinations),
+            deliver=self.disk.patient(images.patient(self.deliveries.deliver)),
             backoff_seconds=backoff_seconds,
         )
         self.queue = JobQueue(config.database_url, steps, config.service.workers, name)

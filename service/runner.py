@@ -15,8 +15,10 @@ from service.layout import images_folder, jobs_folder
 from service.metrics import Metrics
 from service.pipeline import Analysis, PredecessorOf, no_predecessor
 from service.series_facts import read_facts
+from service.steps import STEPS
 from service.toolbox import Toolbox
 from service.workspace import Workspace
+from sr_writer import SourceUnreadable
 
 log = logging.getLogger(__name__)
 
@@ -57,17 +59,28 @@ class JobRunner:
             self._running[job_id] = (step, started)
             try:
                 analysis.run(step)
-            except (UnreadableInput, OSError) as error:
+            except (UnreadableInput, SourceUnreadable, OSError) as error:
                 self.images.judge(error, analysis.request.files)
-                if not isinstance(error, UnreadableInput):
+                if isinstance(error, OSError):
                     raise
-                # At the node this is an answer for the archive, not an exit code.
-                analysis.workspace.put_reasons((Notice("unreadable_input", str(error)),))
+                self._answer(job_id, str(error), step)
             finally:
                 self._running.pop(job_id, None)
             seconds = time.monotonic() - started
             self._metrics.step_seconds.labels(step).observe(seconds)
             log.debug("step done", extra={"seconds": round(seconds, 2)})
+
+    def _answer(self, job_id: str, problem: str, step: str) -> None:
+        """Say that the images cannot be read: at the node an answer, not an exit code.
+
+        What was written of them before, and could not be verified any more, is replaced.
+        """
+        with self._lock:
+            self._open.pop(job_id, None)
+        analysis = self._analysis(job_id)
+        analysis.workspace.put_reasons((Notice("unreadable_input", problem),))
+        for again in STEPS[STEPS.index("write") : STEPS.index(step) + 1]:
+            analysis.run(again)
 
     def stalled(self) -> str:
         """Which step hangs, or an empty text."""

@@ -118,7 +118,7 @@ def read_header(path: Path, keywords: tuple[str, ...] = _ALL_KEYWORDS) -> Datase
             specific_tags=list(keywords),
         )
     except (OSError, InvalidDicomError) as error:
-        raise SourceUnreadable(f"a source instance can no longer be read: {error!r}") from error
+        raise SourceUnreadable("an image of the series can no longer be read") from error
 
 
 def functional_group(header: Dataset, frame_number: int, keyword: str) -> Dataset:

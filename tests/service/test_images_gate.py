@@ -52,12 +52,14 @@ def workspace(config, images):
 
 @pytest.fixture
 def errors(monkeypatch):
-    """What the step raises, one after the other; then it succeeds."""
+    """What the step raises, or what happens and is raised then; at last it succeeds."""
     left = []
 
-    def run(_analysis, _step):
+    def run(analysis, _step):
+        assert analysis.request.files
         if left:
-            raise left.pop(0)
+            error = left.pop(0)
+            raise error() if callable(error) else error
 
     monkeypatch.setattr(Analysis, "run", run)
     return left
@@ -74,24 +76,64 @@ def step(runner):
     runner.images.patient(runner.run_step)("job1", "assemble")
 
 
-@pytest.mark.parametrize("error", [unreachable(), DAMAGED, OSError(errno.ENOENT, "gone")])
-def test_a_step_waits_for_a_folder_that_is_away_and_is_run_again(
-    error, runner, errors, images, workspace, config
-):
-    """Whatever the missing folder looked like to the step, it is no answer about the series."""
-    errors.append(error)
-    away = images_folder(config).rename(images_folder(config).with_name("elsewhere"))
+def run_beside(runner, log):
+    """Run the step in a thread until it waits for the folder."""
     thread = threading.Thread(target=step, args=(runner,))
     thread.start()
-    while not runner.images.problems():
+    while "steps wait for it" not in log.text:
         assert thread.is_alive()
     assert "not there" in runner.images.problems()["images"]
-    away.rename(images_folder(config))
+    return thread
+
+
+@pytest.mark.parametrize("error", [unreachable(), DAMAGED, OSError(errno.ENOENT, "gone")])
+def test_a_step_waits_for_a_folder_that_goes_away_and_is_run_again(
+    error, runner, errors, workspace, config, caplog
+):
+    """Whatever the missing folder looked like to the step, it is no answer about the series."""
+    folder = images_folder(config)
+    away = folder.with_name("elsewhere")
+
+    def goes_away():
+        folder.rename(away)
+        return error
+
+    errors.append(goes_away)
+    thread = run_beside(runner, caplog)
+    away.rename(folder)
     thread.join(20)
     assert not thread.is_alive()
     assert errors == []
     assert workspace.reasons() == ()
     assert runner.images.problems() == {}
+
+
+def test_no_step_begins_while_the_share_with_the_jobs_is_away_too(
+    runner, errors, workspace, config, caplog
+):
+    """Jobs would fail one after the other, their requests being out of reach."""
+    spool = config.node.spool
+    away = spool.rename(spool.with_name("elsewhere"))
+    spool.mkdir()
+    thread = run_beside(runner, caplog)
+    assert list(spool.iterdir()) == []
+    spool.rmdir()
+    away.rename(spool)
+    thread.join(20)
+    assert not thread.is_alive()
+    assert workspace.reasons() == ()
+
+
+def test_a_file_that_cannot_even_be_asked_for_is_not_taken_for_deleted(
+    runner, errors, images, workspace
+):
+    """A stale handle of a share answers with an error of its own, as this ring of links does."""
+    (images / "b").unlink()
+    (images / "b").symlink_to(images / "b")
+    errors.append(unreachable(errno.ESTALE))
+    step(runner)
+    assert errors == []
+    assert workspace.reasons() == ()
 
 
 def test_a_file_that_the_disk_does_not_give_is_asked_for_again(runner, errors, workspace):
