@@ -5,6 +5,7 @@ They lie beside the results of the job, so that whatever sends again finds them.
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,6 +44,7 @@ def _place(workspace: Path, name: str) -> Path:
 
 
 def _save(ds: pydicom.Dataset, path: Path) -> None:
-    part = path.with_suffix(".part")
-    pydicom.dcmwrite(part, ds, enforce_file_format=True)
-    part.rename(path)
+    """Deliveries to several archives may make the same form at the same time."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as part:
+        pydicom.dcmwrite(part, ds, enforce_file_format=True)
+    Path(part.name).rename(path)

@@ -14,6 +14,7 @@ from service.config import Config, DestinationConfig, NodeConfig
 from service.delivery import Deliverer, DeliveryRefused
 from service.layout import jobs_folder, ledger_location
 from service.metrics import Metrics
+from service.object_forms import in_implicit_vr
 from service.refusals import Encoding, Refusals
 from service.request import Request
 from service.workspace import Workspace
@@ -178,6 +179,25 @@ def test_an_archive_of_implicit_vr_gets_everything_in_implicit_vr(start):
     stored = pydicom.dcmread(site.archive.path_of(site.written["seg"].SOPInstanceUID), force=True)
     assert stored.file_meta.TransferSyntaxUID == ImplicitVRLittleEndian
     assert stored.SeriesInstanceUID == site.written["seg"].SeriesInstanceUID
+
+
+def test_two_deliveries_may_make_the_same_form_at_the_same_time(start, monkeypatch):
+    """The second begins before the first has given its file a name; either has a whole one."""
+    site = start()
+    written, rename = site.written["seg"], Path.rename
+    forms = []
+
+    def late(part, path):
+        if not forms:
+            forms.append(None)
+            forms[0] = in_implicit_vr(written, site.workspace.folder)
+        rename(part, path)
+
+    monkeypatch.setattr(Path, "rename", late)
+    forms.append(in_implicit_vr(written, site.workspace.folder))
+    for form in forms:
+        assert pydicom.dcmread(form.path).SOPInstanceUID == written.SOPInstanceUID
+    assert list(forms[0].path.parent.glob("*.part")) == []
 
 
 def test_a_refusal_is_remembered_for_the_next_job(start, sent):
