@@ -6,7 +6,7 @@ import time
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
-from waiting import wait_for
+from waiting import hold_for, wait_for
 
 from rig.aftermath import all_delivered, assess
 from rig.archive import RememberingArchive
@@ -46,7 +46,8 @@ def test_a_database_that_is_away_for_a_while_only_delays(tmp_path, postgresql_ur
             senders[1].run()
             assert len(senders[1].acknowledged) == sum(map(len, meanwhile))
             wait_for(lambda: installation.reasons().keys() & {"database", "checks"}, "a warning")
-            time.sleep(max(0.0, AWAY_SECONDS - (time.monotonic() - away_since)))
+            rest = AWAY_SECONDS - (time.monotonic() - away_since)
+            hold_for(rest, service.is_alive, "the service")
             network.cut_after = None
             started = time.monotonic()
             wait_for(lambda: all_delivered(installation, series), "every result")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import random
 import threading
-import time
 
 import pytest
-from waiting import wait_for
+from waiting import hold_for, wait_for
 
 from rig.aftermath import all_delivered, assess
 from rig.archive import RememberingArchive
@@ -84,12 +83,11 @@ def test_a_disk_full_to_the_last_byte_only_delays(base, tmp_path):
             told = 0
             for _ in range(ROUNDS):
                 turns.release(2)
-                time.sleep(rng.random() * rng.choice(MOMENTS))
+                hold_for(rng.random() * rng.choice(MOMENTS), service.is_alive, "the service")
                 disk.leave(0)
-                time.sleep(FULL_SECONDS)
+                hold_for(FULL_SECONDS, service.is_alive, "the service")
                 told += "disk" in installation.reasons()
                 disk.relieve()
-                assert service.is_alive()
             sender.join(120)
             wait_for(lambda: all_delivered(installation, series), "every result")
             aftermath = assess(installation, archive, [sender], series)
