@@ -95,8 +95,8 @@ class CompletionDispatcher:
 
     def _run(self) -> None:
         while not self._stopping.wait(self._nap_seconds()):
-            self._tick()
-            self._ask_for_counts()
+            self._do_without("observer", self._on_tick)
+            self._do_without("asking for counts", self._ask_for_counts)
             for key, reason in self._take_due():
                 if self._stopping.is_set():
                     return
@@ -105,10 +105,11 @@ class CompletionDispatcher:
                 if failure is not None:
                     self._retry_later(key, reason, failure)
 
-    def _tick(self) -> None:
-        failure = attempt(self._on_tick)
+    def _do_without(self, what: str, step: Callable[[], None]) -> None:
+        """Take a step that may fail, on a full disk for example: hand-over goes on."""
+        failure = attempt(step)
         if failure is not None:
-            LOG.error("observer failed: %s", type(failure).__name__)
+            LOG.error("%s failed: %s", what, type(failure).__name__)
 
     def _ask_for_counts(self) -> None:
         if self._inquiry is None:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from node.expectation import CountSource
 from node.foreign import attempt
@@ -53,7 +54,9 @@ class CountInquiry:
 
     def _run(self) -> None:
         while (question := self._questions.get()) is not None:
-            self._answered(question, self._count(question))
+            failure = attempt(partial(self._answered, question, self._count(question)))
+            if failure is not None:
+                LOG.error("an answer was lost: %s", type(failure).__name__)
 
     def _count(self, question: CountQuestion) -> int | None:
         if time.monotonic() < self._not_before:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from node import CompletionReason, Retryable, SeriesSettings, SeriesTracker, send_files
+from node import (
+    BackoffPolicy,
+    CompletionReason,
+    Retryable,
+    SeriesSettings,
+    SeriesTracker,
+    send_files,
+)
 from node.expectation import ANSWER_PATIENCE_SECONDS, ASK_AGAIN_SECONDS
 
 SETTINGS = SeriesSettings(quiet_seconds=10, max_wait_seconds=100, announced=lambda *_: None)
@@ -202,3 +210,23 @@ def test_a_node_asks_about_the_series_it_received(start_node, send):
     send(node)
     series = node.completed.get(timeout=10)
     assert asked == [(series.StudyInstanceUID, series.SeriesInstanceUID)]
+
+
+@pytest.mark.parametrize("step", [1, 2, 3], ids=["asking", "answering", "handing over"])
+def test_a_full_disk_at_any_step_only_delays(start_node, send, monkeypatch, step):
+    """The index cannot be asked before the rows that wait are written."""
+    monkeypatch.setattr("node.series.ANSWER_PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr("node.completion.RETRY", BackoffPolicy(0.05, 0.1))
+    node = start_node(SeriesSettings(0.3, 60, announced=lambda *_: 4))
+    original, asked = node.spool.index.record, []
+
+    def record(key):
+        asked.append(key)
+        if len(asked) == step:
+            raise sqlite3.OperationalError("database or disk is full")
+        return original(key)
+
+    monkeypatch.setattr(node.spool.index, "record", record)
+    send(node)
+    assert len(node.completed.get(timeout=10).files) == 4
+    assert len(asked) >= step
