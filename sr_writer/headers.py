@@ -7,12 +7,16 @@ only what would make a result invalid is repaired. The character set is the sour
 
 from __future__ import annotations
 
+import math
 import re
+from datetime import date
 from pathlib import Path
 
 import pydicom
+from pydicom.datadict import dictionary_VM
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
+from pydicom.multival import MultiValue
 
 from inference.volume import CTVolume, SourceSeries
 from sr_writer.errors import SourceUnreadable
@@ -50,6 +54,9 @@ _REQUIRED_BUT_MAY_BE_EMPTY = (
     "StudyID", "AccessionNumber", "ReferringPhysicianName",
 )  # fmt: skip
 
+_NUMBERS = ("SeriesNumber", "SliceThickness", "LossyImageCompressionRatio")
+"""What a result can do without, where it is no number."""
+
 _SEX = {"M": "M", "F": "F", "O": "O", "MALE": "M", "FEMALE": "F", "W": "F", "X": "O", "D": "O"}
 _DATE = re.compile(r"(\d{4})[.\-/]?(\d{2})[.\-/]?(\d{2})")
 _TIME = re.compile(r"([01]\d|2[0-3])(([0-5]\d)(([0-5]\d|60)(\.\d{1,6})?)?)?")
@@ -72,6 +79,7 @@ class SourceHeaders:
         self._source: SourceSeries = volume.source
         self._slice_spacing_mm = volume.spacing_kji_mm[0]
         self._uids = uids
+        self._stored: Dataset | None = None
         self._first: Dataset | None = None
         self._read: dict[Path, Dataset] = {}
 
@@ -81,10 +89,17 @@ class SourceHeaders:
         return self._source.frames[0].frame_number is not None
 
     @property
+    def stored(self) -> Dataset:
+        """Header of the first slice as it lies in the file."""
+        if self._stored is None:
+            self._stored = read_header(self._source.frames[0].path)
+        return self._stored
+
+    @property
     def common(self) -> Dataset:
-        """Header of the first slice: patient, study and series are those of the whole series."""
+        """The same, normalised: patient, study and series are those of the whole series."""
         if self._first is None:
-            self._first = normalised(read_header(self._source.frames[0].path), self._uids)
+            self._first = normalised(self.stored, self._uids)
             if not self.is_multi_frame and not self._first.get("SliceThickness"):
                 self._first.SliceThickness = f"{self._slice_spacing_mm:.6g}"
         return self._first
@@ -132,10 +147,13 @@ def functional_group(header: Dataset, frame_number: int, keyword: str) -> Datase
 def normalised(header: Dataset, uids: ResultUIDs) -> Dataset:
     """Return a copy in which every attribute a result inherits is valid.
 
-    `header` stays as it is.
+    `header` stays as it is, its elements not decoded.
     """
     ds = Dataset()
     ds.update(header)
+    for keyword in _NUMBERS:
+        if keyword in ds and not _is_numeric(ds, keyword):
+            del ds[keyword]
     for keyword in _REQUIRED_BUT_MAY_BE_EMPTY:
         if ds.get(keyword) is None:
             setattr(ds, keyword, "")
@@ -161,7 +179,25 @@ def _sex(value: str) -> str:
 
 def _date(value: str) -> str:
     found = _DATE.fullmatch(value.strip())
-    return "".join(found.groups()) if found else ""
+    if not found:
+        return ""
+    year, month, day = found.groups()
+    try:
+        date(int(year), int(month), int(day))
+    except ValueError:
+        return ""
+    return year + month + day
+
+
+def _is_numeric(ds: Dataset, keyword: str) -> bool:
+    """Whether an element holds finite numbers, and no more than one where there may be one."""
+    try:
+        value = ds[keyword].value
+        values = value if isinstance(value, MultiValue) else [value or 0]
+        finite = all(math.isfinite(float(each)) for each in values)
+    except (ValueError, TypeError, OverflowError):
+        return False
+    return finite and (len(values) == 1 or dictionary_VM(keyword) != "1")
 
 
 def _time(value: str) -> str:

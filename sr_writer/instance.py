@@ -10,14 +10,13 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
-from pydicom.charset import python_encoding
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.multival import MultiValue
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from sr_writer import codes
 from sr_writer.findings_schema import Findings
 from sr_writer.headers import STUDY_KEYWORDS
+from sr_writer.inherited_text import inherit_texts
 from sr_writer.provenance import MANUFACTURER, ObjectKind, ResultUIDs, derived_uid, series_number
 from sr_writer.settings import WriterSettings
 from sr_writer.wording import ascii_text
@@ -36,6 +35,8 @@ class ResultContext:
     ----------
     header
         Normalised header of a source image; patient and study come from it.
+    stored
+        The same header as it lies in the file, its texts not decoded.
     created
         Date and time of all objects of the result.
     """
@@ -44,6 +45,7 @@ class ResultContext:
     settings: WriterSettings
     uids: ResultUIDs
     header: Dataset
+    stored: Dataset
     created: datetime
 
     @property
@@ -97,11 +99,8 @@ def stamp(ds: Dataset, kind: ObjectKind, context: ResultContext) -> None:
     ds.SoftwareVersions = findings.software_version
     if kind.Modality not in ("SR", "KO", "DOC"):
         ds.BodyPartExamined = BODY_PART
-    institution = context.settings.organisation or str(header.get("InstitutionName") or "")
-    if institution:
-        ds.InstitutionName = institution
     ds.ContributingEquipmentSequence = _contributing_equipment(context)
-    _choose_character_set(ds, institution)
+    inherit_texts(ds, context.stored, context.settings.organisation)
 
 
 def coding_schemes() -> list[Dataset]:
@@ -143,22 +142,3 @@ def _equipment_item(name: str, version: str) -> Dataset:
     item.ManufacturerModelName = ascii_text(name)[:64]
     item.SoftwareVersions = ascii_text(version)[:64]
     return item
-
-
-def _choose_character_set(ds: Dataset, text: str) -> None:
-    """Keep the source's character set unless our own text does not fit into it."""
-    declared = ds.get("SpecificCharacterSet")
-    names = list(declared) if isinstance(declared, MultiValue) else [declared or ""]
-    encodings = [python_encoding.get(name or "ISO_IR 6", "ascii") for name in names]
-    if not _fits(text, encodings):
-        ds.SpecificCharacterSet = "ISO_IR 192"
-
-
-def _fits(text: str, encodings: list[str]) -> bool:
-    for encoding in encodings:
-        try:
-            text.encode(encoding)
-        except (UnicodeEncodeError, LookupError):
-            continue
-        return True
-    return text.isascii()

@@ -60,7 +60,10 @@ def is_printable(text: str) -> bool:
     """Whether the font has every letter; right-to-left scripts would come out reversed."""
     letters = pdfmetrics.getFont(FONT).face.charToGlyph
     return all(
-        ord(c) in letters and unicodedata.bidirectional(c) not in _RIGHT_TO_LEFT for c in text
+        ord(c) in letters
+        and c != unicodedata.lookup("REPLACEMENT CHARACTER")
+        and unicodedata.bidirectional(c) not in _RIGHT_TO_LEFT
+        for c in text
     )
 
 

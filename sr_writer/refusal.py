@@ -47,14 +47,14 @@ def write_not_analysable(
     """
     out.mkdir(parents=True, exist_ok=True)
     settings = replace(settings, created=settings.created_at)
-    header = _first_header(source_path, ResultUIDs(findings, settings))
-    if header is not None:
-        findings = _identified(findings, header)
-    uids = ResultUIDs(findings, settings)
-    objects = _write_pictures(findings, header, out, settings)
-    if header is not None and "sr" in settings.outputs:
-        context = ResultContext(findings, settings, uids, header, settings.created_at)
-        references = _references(header)
+    stored = _first_header(source_path)
+    context = None
+    if stored is not None:
+        findings = _identified(findings, stored)
+        context = _context(findings, stored, settings)
+    objects = _write_pictures(findings, context, out, settings)
+    if context is not None and "sr" in settings.outputs:
+        references = _references(context.header)
         objects = [
             (SR, build_not_analysable_sr(references, context)),
             (NARRATIVE, build_narrative(references, context)),
@@ -63,6 +63,12 @@ def write_not_analysable(
     written = tuple(save_object(kind, ds, out) for kind, ds in objects)
     write_findings(findings, written, out)
     return written
+
+
+def _context(findings: Findings, stored: Dataset, settings: WriterSettings) -> ResultContext:
+    uids = ResultUIDs(findings, settings)
+    header = normalised(stored, uids)
+    return ResultContext(findings, settings, uids, header, stored, settings.created_at)
 
 
 def _identified(findings: Findings, header: Dataset) -> Findings:
@@ -84,19 +90,16 @@ def _identified(findings: Findings, header: Dataset) -> Findings:
 
 
 def _write_pictures(
-    findings: Findings, header: Dataset | None, out: Path, settings: WriterSettings
+    findings: Findings, context: ResultContext | None, out: Path, settings: WriterSettings
 ) -> list[BuiltObject]:
     objects: list[BuiltObject] = []
-    context = None
-    if header is not None:
-        uids = ResultUIDs(findings, settings)
-        context = ResultContext(findings, settings, uids, header, settings.created_at)
     if "overview" in settings.outputs:
         picture = draw_not_analysable(findings, superseding(settings.predecessor))
         save_picture(picture, out / "overview.png")
         if context is not None:
             objects.append((OVERVIEW, build_secondary_capture(picture, context)))
     if "pdf" in settings.outputs:
+        header = None if context is None else context.header
         document = render_pdf(findings, None, header, settings)
         (out / "report.pdf").write_bytes(document)
         if context is not None:
@@ -108,7 +111,7 @@ def _references(header: Dataset) -> list[InstanceReference]:
     return [instance_reference(header)] if header.get("SOPInstanceUID") else []
 
 
-def _first_header(source_path: Path | None, uids: ResultUIDs) -> Dataset | None:
+def _first_header(source_path: Path | None) -> Dataset | None:
     """First readable header that names a study."""
     for path in _candidates(source_path):
         try:
@@ -116,7 +119,7 @@ def _first_header(source_path: Path | None, uids: ResultUIDs) -> Dataset | None:
         except SourceUnreadable:
             continue
         if header.get("StudyInstanceUID") and header.get("SeriesInstanceUID"):
-            return normalised(header, uids)
+            return header
     return None
 
 

@@ -5,6 +5,8 @@ Texts are ASCII: they go into objects that keep the source's character set, what
 
 from __future__ import annotations
 
+import unicodedata
+
 from sr_writer.findings_schema import Findings, SpineFindings, VertebraFindings
 from sr_writer.settings import PredecessorObject
 from texture.calibration import GENERIC_CALIBRATION
@@ -217,6 +219,12 @@ _REPLACEMENTS = {
     "–": "-", "—": "-", "−": "-", "×": "x", "≥": ">=", "≤": "<=", "²": "2", "³": "3",
     "°": " degrees", "±": "+/-", "µ": "u", "’": "'", "“": '"', "”": '"', "…": "...", "\u00a0": " ",
 }  # fmt: skip
+
+
+def unaccented(text: str) -> str:
+    """Spell a name in ASCII, letters without their accents."""
+    letters = unicodedata.normalize("NFKD", text)
+    return ascii_text("".join(sign for sign in letters if not unicodedata.combining(sign)))
 
 
 def ascii_text(text: str) -> str:

@@ -87,7 +87,9 @@ def write_outputs(
     if volume.source.frames:
         headers = SourceHeaders(volume, uids)
         header = headers.common
-        context = ResultContext(findings, settings, uids, header, settings.created_at)
+        context = ResultContext(
+            findings, settings, uids, header, headers.stored, settings.created_at
+        )
         objects = _measured_objects(volume, segmentation, headers, context)
         objects += _picture_objects(pictures, volume, context)
     if pictures.overview is not None:

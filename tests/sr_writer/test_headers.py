@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pydicom
 import pytest
+from pydicom.datadict import dictionary_VR
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from sr_writer import SourceUnreadable, codes, verify_outputs, write_outputs
@@ -19,6 +20,10 @@ def objects_of(case, settings, tmp_path, outputs=("seg", "sr", "key_images")):
     )  # fmt: skip
     verify_outputs(written, case.findings, case.volume, case.segmentation)
     return {item.kind: pydicom.dcmread(item.path) for item in written}
+
+
+def set_unchecked(ds, keyword, value):
+    ds[keyword] = pydicom.DataElement(keyword, dictionary_VR(keyword), value, validation_mode=0)
 
 
 def test_an_organisation_that_does_not_fit_the_character_set_switches_to_utf8(
@@ -57,16 +62,40 @@ def test_odd_sex_becomes_a_defined_term(sent, written, make_case, settings, tmp_
 
 def test_odd_dates_are_repaired_or_dropped(make_case, settings, tmp_path):
     def odd(ds):
-        for keyword, vr, value in (
-            ("StudyDate", "DA", "2025.02.19"), ("PatientBirthDate", "DA", "unknown"),
-            ("StudyTime", "TM", "16:33:10"), ("PatientAge", "AS", "74"),
+        for keyword, value in (
+            ("StudyDate", "2025.02.19"), ("PatientBirthDate", "unknown"),
+            ("StudyTime", "16:33:10"), ("PatientAge", "74"),
         ):  # fmt: skip
-            ds[keyword] = pydicom.DataElement(keyword, vr, value, validation_mode=0)
+            set_unchecked(ds, keyword, value)
 
     ds = objects_of(make_case(change=odd), settings, tmp_path, ("sr",))["sr"]
     assert (ds.StudyDate, ds.StudyTime) == ("20250219", "163310")
     assert not ds.PatientBirthDate
     assert "PatientAge" not in ds
+
+
+@pytest.mark.parametrize("date", ["00000000", "20260231", "19500000"])
+def test_days_that_no_calendar_has_are_dropped(date, make_case, settings, tmp_path):
+    """Anonymisers write such dates; as DA they are invalid (PS3.5 6.2)."""
+    case = make_case(change=lambda ds: set_unchecked(ds, "PatientBirthDate", date))
+    assert objects_of(case, settings, tmp_path, ("sr",))["sr"].PatientBirthDate == ""
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [("SeriesNumber", "4a"), ("SeriesNumber", "1\\2"), ("SliceThickness", "1,5"),
+     ("LossyImageCompressionRatio", "high")],
+)  # fmt: skip
+def test_what_should_be_a_number_and_is_none_stops_nothing(
+    keyword, value, make_case, settings, tmp_path
+):
+    def odd(ds):
+        ds.LossyImageCompression, ds.LossyImageCompressionRatio = "01", 4.5
+        set_unchecked(ds, keyword, "0")
+        ds[keyword]._value = value
+
+    objects = objects_of(make_case(change=odd), settings, tmp_path)
+    assert len({int(ds.SeriesNumber) for ds in objects.values()}) == len(objects)
 
 
 def test_no_frame_of_reference_gets_one_per_series(make_case, settings, tmp_path):

@@ -83,7 +83,9 @@ def test_what_is_written_is_what_highdicom_would_write(
     case, ours = written_seg(make, settings, tmp_path, geometry)
     uids = ResultUIDs(case.findings, settings)
     headers = SourceHeaders(case.volume, uids)
-    context = ResultContext(case.findings, settings, uids, headers.common, settings.created_at)
+    context = ResultContext(
+        case.findings, settings, uids, headers.common, headers.stored, settings.created_at
+    )
     library = library_seg(case, headers, context)
     save_object(replace(SEG, file="library.dcm"), library, tmp_path)
     theirs = pydicom.dcmread(tmp_path / "library.dcm")
