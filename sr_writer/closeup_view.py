@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from inference.bodies import Box
 from inference.body_axes import (
     BodyFrame,
     anteroposterior_extent_mm,
@@ -22,6 +21,7 @@ from inference.body_axes import (
 )
 from inference.body_surface import BodySurface
 from inference.heights import STATIONS
+from inference.label_boxes import Box
 from inference.report import Segmentation
 from inference.volume import CTVolume, LabelArray
 from sr_writer.findings_schema import Findings, VertebraFindings
