@@ -16,6 +16,7 @@ from scipy import ndimage
 
 from inference.anatomy import VertebraLevel
 from inference.components import largest_component
+from inference.label_boxes import Box, widened
 from inference.normal_heights import normal_volume_ml
 from inference.posterior_wall import without_pedicles
 from inference.volume import Affine, LabelArray
@@ -26,6 +27,7 @@ EROSION_FRACTION = 0.62
 EROSION_LIMIT_MM = 12.0
 REGROWTH_MARGIN_MM = 4.0
 """How much further than the erosion the core grows back: reaches the body's corners."""
+MARGIN_MM = 3.0
 SMALLEST_DEPTH_MM = 3.0
 """A mask nowhere deeper than this holds no body (processes, laminae)."""
 SMALLEST_VOLUME_SHARE = 0.22
@@ -39,7 +41,6 @@ SMALL_SHARE = 0.5
 
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
-Box = tuple[slice, slice, slice]
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def separate_bodies(
     for label, box in enumerate(ndimage.find_objects(labels), start=1):
         if box is None or label not in known:
             continue
-        wide = _with_margin(box, labels.shape, spacing)
+        wide = widened(box, MARGIN_MM, spacing, labels.shape)
         mask = separate_body(labels[wide] == label, spacing_kji_mm)
         if mask.any():
             corner = np.array([part.start for part in wide])
@@ -162,15 +163,6 @@ def signed_distance_mm(mask: BoolArray, spacing_kji_mm: npt.ArrayLike) -> FloatA
     inside = ndimage.distance_transform_edt(mask, sampling=sampling)
     outside = ndimage.distance_transform_edt(~mask, sampling=sampling)
     return np.asarray(inside - outside, dtype=np.float64)
-
-
-def _with_margin(box: Box, shape: tuple[int, ...], spacing: FloatArray) -> Box:
-    pad = np.ceil(3.0 / spacing).astype(int)
-    k, j, i = (
-        slice(max(0, s.start - p), min(n, s.stop + p))
-        for s, p, n in zip(box, pad, shape, strict=True)
-    )
-    return k, j, i
 
 
 def _resampled(soft: FloatArray, spacing: FloatArray) -> FloatArray:

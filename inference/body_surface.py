@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from inference.bodies import Box, signed_distance_mm
+from inference.bodies import signed_distance_mm
+from inference.label_boxes import Box, widened
 from inference.volume import CTVolume, LabelArray
 
 SURFACE_SMOOTHING_MM = 0.7
@@ -43,11 +44,7 @@ class BodySurface:
     def of(cls, volume: CTVolume, bodies: LabelArray, label: int, around: Box) -> BodySurface:
         """Surface of one label in `bodies`, whose voxels all lie in the box `around`."""
         spacing = np.array(volume.spacing_kji_mm)
-        pad = np.maximum(2, np.ceil(MARGIN_MM / spacing)).astype(int)
-        box = tuple(
-            slice(max(0, s.start - p), min(n, s.stop + p))
-            for s, p, n in zip(around, pad, bodies.shape, strict=True)
-        )
+        box = widened(around, np.maximum(MARGIN_MM, 2.0 * spacing), spacing, bodies.shape)
         mask = without_cavities(bodies[box] == label, _cranial_axis(volume))
         distance = signed_distance_mm(mask, spacing)
         smooth = ndimage.gaussian_filter(distance, SURFACE_SMOOTHING_MM / spacing, mode="nearest")

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from inference.anatomy import VertebraLevel
+from inference.label_boxes import widened
 from inference.report import Segmentation
 from inference.volume import CTVolume, LabelArray, Notice
 
@@ -27,6 +28,8 @@ SURROUNDINGS_MM = 2.0
 """Material counts for a vertebra up to this far outside its mask."""
 BLOOM_MM = 2.0
 """Blurred rim of the material, excluded with it."""
+STREAKS_MM = 10.0
+"""This near to metal, streaks and shadows are as strong as an endplate."""
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -38,7 +41,8 @@ class ForeignMaterial:
     Attributes
     ----------
     mask
-        bool (k, j, i), the material and its blurred rim, in and around vertebrae.
+        bool (k, j, i), the material in and around vertebrae with what it spoils: the blurred rim
+        of cement, the streaks near metal.
     core
         bool (k, j, i), the material alone: no bone.
     volume_ml
@@ -80,16 +84,13 @@ def find_foreign_material(volume: CTVolume, labels: LabelArray) -> ForeignMateri
     for label, box in enumerate(ndimage.find_objects(labels), start=1):
         if box is None or label not in known:
             continue
-        pad = np.ceil((SURROUNDINGS_MM + BLOOM_MM + 1.0) / spacing).astype(int)
-        wide = tuple(
-            slice(max(0, s.start - p), min(n, s.stop + p))
-            for s, p, n in zip(box, pad, labels.shape, strict=True)
-        )
-        material = _material(volume.hu[wide], labels[wide] == label, spacing)
+        near = widened(box, SURROUNDINGS_MM + 1.0, spacing, labels.shape)
+        material = _material(volume.hu[near], labels[near] == label, spacing)
         if material.any():
             found[VertebraLevel(label)] = float(material.sum() * spacing.prod() / 1000.0)
-            mask[wide] |= _grown(material, spacing, BLOOM_MM)
-            core[wide] |= material
+            core[near] |= material
+            wide = widened(near, STREAKS_MM, spacing, labels.shape)
+            mask[wide] |= _spoiled(volume.hu[wide], core[wide], spacing)
     return ForeignMaterial(mask, core, found)
 
 
@@ -116,6 +117,14 @@ def _material(hu: npt.NDArray[np.int16], vertebra: BoolArray, spacing: npt.Array
         wanted = np.flatnonzero(thick | (holds_metal > 0)) + 1
         material = metal | np.isin(parts, wanted)
     return np.asarray(material)
+
+
+def _spoiled(hu: npt.NDArray[np.int16], material: BoolArray, spacing: npt.ArrayLike) -> BoolArray:
+    """The material, followed beyond the vertebra (cement leaks), and what it makes unreadable."""
+    whole = np.asarray(ndimage.binary_propagation(material, mask=hu > CEMENT_HU))
+    metal = whole & (hu > METAL_HU)
+    spoiled = _grown(whole, spacing, BLOOM_MM)
+    return spoiled | _grown(metal, spacing, STREAKS_MM) if metal.any() else spoiled
 
 
 def _grown(mask: BoolArray, spacing: npt.ArrayLike, by_mm: float) -> BoolArray:

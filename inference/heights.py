@@ -21,12 +21,17 @@ from inference.body_axes import (
 from inference.body_surface import BodySurface
 from inference.endplate_pits import Pit, bridged, find_pits
 from inference.endplates import Edge, Neighbourhood, Tissues, locate
-from inference.report import Heights, Measured
+from inference.report import SUPPLIED_SURFACE_SD_MM, Heights, Measured
 from inference.slab import COARSE_SHARE, SLAB_HALF_MM, SlabVoxels, Surroundings, slab_voxels
 
 STATIONS = {"posterior": 0.15, "middle": 0.50, "anterior": 0.85}
 STATION_HALF_MM = 2.0
 LOCAL_SURFACE_HALF_MM = 7.0
+SPOILED_SHARE = 0.1
+"""Of a station's voxels; with more metal, cement or streaks there, the image says nothing."""
+SURE_MASK_SD_MM = SUPPLIED_SURFACE_SD_MM
+"""Masks that may be further off are not believed without the image: networks lose millimetres of
+bone beside metal and cement."""
 OUTSIDE_MM = 4.0
 INSIDE_MM = 6.0
 SMALLEST_EXTENT_MM = 5.0
@@ -101,6 +106,11 @@ class _Station:
             _edge(self.lower, self.upper, voxels, tissues),
         )
 
+    def is_hidden(self, voxels: SlabVoxels) -> bool:
+        """Whether metal or cement hides an endplate here."""
+        upper = _neighbourhood(self.upper, self.lower, voxels)
+        return upper is None or _neighbourhood(self.lower, self.upper, voxels) is None
+
     def height(self, voxels: SlabVoxels, tissues: Tissues) -> tuple[float, float]:
         """Height along the cranial axis and its standard uncertainty."""
         top, bottom = self.edges(voxels, tissues)
@@ -113,7 +123,10 @@ class _Station:
 def measure_heights(
     surface: BodySurface, frame: BodyFrame, around: Surroundings
 ) -> MeasuredHeights | None:
-    """Heights of one complete body; None if its surface cannot be followed."""
+    """Heights of one complete body; None if its surface cannot be followed.
+
+    Where metal or cement hides an endplate only a mask that somebody drew is believed.
+    """
     extent = anteroposterior_extent_mm(surface, frame)
     if extent is None or extent[1] - extent[0] < SMALLEST_EXTENT_MM:
         return None
@@ -123,7 +136,7 @@ def measure_heights(
     positions = {name: extent[0] + at * (extent[1] - extent[0]) for name, at in STATIONS.items()}
     found = {name: _station(columns, voxels, at, pits) for name, at in positions.items()}
     stations = {name: station for name, station in found.items() if station is not None}
-    if len(stations) < len(STATIONS):
+    if len(stations) < len(STATIONS) or _is_unsure(stations.values(), voxels):
         return None
     tissues = _agreed_tissues(stations.values(), voxels)
     measured = {name: station.height(voxels, tissues) for name, station in stations.items()}
@@ -132,6 +145,12 @@ def measure_heights(
     heights = Heights(**{name: float(height) for name, (height, _) in measured.items()})
     spread = Heights(**{name: float(sd) for name, (_, sd) in measured.items()})
     return MeasuredHeights(heights, spread, extent, pits)
+
+
+def _is_unsure(stations: Iterable[_Station], voxels: SlabVoxels) -> bool:
+    if voxels.mask_sd_mm <= SURE_MASK_SD_MM:
+        return False
+    return any(station.is_hidden(voxels) for station in stations)
 
 
 def _slab_columns(surface: BodySurface, frame: BodyFrame, extent: tuple[float, float]) -> Columns:
@@ -181,8 +200,14 @@ def _agreed_tissues(stations: Iterable[_Station], voxels: SlabVoxels) -> Tissues
 
 
 def _edge(plate: _LocalSurface, other: _LocalSurface, voxels: SlabVoxels, tissues: Tissues) -> Edge:
-    if plate.over_pit:
-        return Edge(0.0, plate.sd_mm)
+    here = None if plate.over_pit else _neighbourhood(plate, other, voxels)
+    return Edge(0.0, plate.sd_mm) if here is None else locate(here, tissues, plate.sd_mm)
+
+
+def _neighbourhood(
+    plate: _LocalSurface, other: _LocalSurface, voxels: SlabVoxels
+) -> Neighbourhood | None:
+    """Voxels that show an endplate at its station; None where metal or cement spoils them."""
     outward = 1.0 if plate.at_station_mm > other.at_station_mm else -1.0
     box = np.abs(voxels.box_mm @ plate.normal)
     thick = float(np.linalg.norm(box))
@@ -194,10 +219,12 @@ def _edge(plate: _LocalSurface, other: _LocalSurface, voxels: SlabVoxels, tissue
     half = 0.5 * abs(plate.at_station_mm - other.at_station_mm)
     inside = min(max(INSIDE_MM, 1.2 * thick), half)
     near = beside & (depth > -max(OUTSIDE_MM, 1.6 * thick)) & (depth < inside)
-    here = Neighbourhood(
+    if near.any() and voxels.spoiled[near].mean() > SPOILED_SHARE:
+        return None
+    near &= ~voxels.spoiled
+    return Neighbourhood(
         voxels.hu[near], depth[near], voxels.beyond_mm[near], box, voxels.spacing_mm
     )
-    return locate(here, tissues, plate.sd_mm)
 
 
 def _local_surface(s: FloatArray, x: FloatArray, z: FloatArray, station: float) -> FloatArray:

@@ -39,6 +39,20 @@ def label_boxes(labels: LabelArray) -> dict[int, Box]:
     }
 
 
+def widened(
+    box: Box, margin_mm: npt.ArrayLike, spacing_kji_mm: npt.ArrayLike, shape_kji: tuple[int, ...]
+) -> Box:
+    """The box with a margin on every side, as far as the volume reaches."""
+    spacing = np.asarray(spacing_kji_mm, dtype=np.float64)
+    k, j, i = (
+        slice(max(0, edge.start - pad), min(size, edge.stop + pad))
+        for edge, pad, size in zip(
+            box, np.ceil(np.asarray(margin_mm) / spacing).astype(int), shape_kji, strict=True
+        )
+    )
+    return k, j, i
+
+
 def _span(values: npt.NDArray[np.uint8]) -> slice:
     """From the first to the last value that is not 0."""
     occupied = np.flatnonzero(values)

@@ -11,6 +11,7 @@ from inference.report import FractureFinding, Measured, VertebraMeasurement
 from inference.vertebra_parts import VertebraParts
 
 CUT_FLAG = "cut_by_field_of_view"
+FOREIGN_FLAG = "foreign_material"
 NO_BODY_FLAG = "body_not_separated"
 PIT_FLAG = "schmorl_like_pit"
 IMPLAUSIBLE_FLAG = "implausible_heights"
@@ -39,7 +40,7 @@ def measurement(
     """
     unavailable: dict[str, str] = {}
     if body is None or implausible is not None:
-        reason = implausible or _why_no_heights(parts)
+        reason = implausible or _why_no_heights(parts, flags)
         unavailable = dict.fromkeys(("heights_mm", "height_loss", "genant"), reason)
         body = None
     elif finding is None:
@@ -87,11 +88,13 @@ def _own_flags(
         yield PIT_FLAG
 
 
-def _why_no_heights(parts: VertebraParts) -> str:
+def _why_no_heights(parts: VertebraParts, flags: tuple[str, ...]) -> str:
     if not parts.complete:
         return CUT_REASON
     if parts.found.level in NO_HEIGHTS:
         return f"{parts.found.level.name} has no body with two endplates"
     if parts.surface is None:
         return NO_BODY_REASON
+    if FOREIGN_FLAG in flags:
+        return "metal or cement hides the endplates"
     return "the endplates could not be followed"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -14,13 +16,11 @@ from inference.endplate_pits import pit_remark
 from inference.foreign_material import ForeignMaterial, find_foreign_material
 from inference.fracture import grade, with_remark
 from inference.height_plausibility import implausible_heights
-from inference.measurement import NO_HEIGHTS, measurement
+from inference.measurement import FOREIGN_FLAG, NO_HEIGHTS, measurement
 from inference.report import FractureFinding, Segmentation, VertebraMeasurement
 from inference.slab import surroundings
 from inference.vertebra_parts import VertebraParts, take_apart
 from inference.volume import CTVolume
-
-FOREIGN_FLAG = "foreign_material"
 
 FloatArray = npt.NDArray[np.float64]
 Bodies = dict[VertebraLevel, MeasuredBody]
@@ -124,6 +124,10 @@ def _body(
     if parts.surface is None or not measurable:
         return None
     frame = body_frame(parts.surface, vertebrae, n)
-    label = int(parts.found.level)
-    around = surroundings(parts.surface, segmentation, foreign.mask, label)
-    return measure_body(parts.surface, frame, around)
+    level = parts.found.level
+    around = surroundings(parts.surface, segmentation, foreign.mask, int(level))
+    body = measure_body(parts.surface, frame, around)
+    if body is None or level not in foreign.volume_ml:
+        return body
+    # where a mask leaves out metal or cement its hollows are the material's bed
+    return replace(body, pits=())

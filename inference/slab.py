@@ -18,6 +18,7 @@ COARSE_SHARE = 1.1
 DEFAULT_TRABECULAR_HU = 150.0
 FAR_MM = 99.0
 
+BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
 
 
@@ -33,6 +34,8 @@ class SlabVoxels:
         (n,) HU.
     beyond_mm
         (n,) signed distance to the other vertebrae's surfaces, negative outside them.
+    spoiled
+        (n,) bool, metal, cement, or the blur and streaks around them.
     box_mm
         (3, 3), row g: grid axis g's voxel step in the frame.
     trabecular_hu
@@ -44,6 +47,7 @@ class SlabVoxels:
     position_mm: FloatArray
     hu: FloatArray
     beyond_mm: FloatArray
+    spoiled: BoolArray
     box_mm: FloatArray
     trabecular_hu: float
     mask_sd_mm: float
@@ -60,42 +64,56 @@ class Surroundings:
 
     Attributes
     ----------
-    excluded
-        bool (k, j, i), voxels of other vertebrae and of foreign material.
+    others
+        bool (k, j, i), voxels of other vertebrae.
+    spoiled
+        bool (k, j, i), foreign material and what it blurs.
     beyond_mm
         (k, j, i), signed distance to the other vertebrae's surfaces, negative outside them.
     mask_sd_mm
         How far the surfaces of these masks may be off.
     """
 
-    excluded: npt.NDArray[np.bool_]
+    others: BoolArray
+    spoiled: BoolArray
     beyond_mm: FloatArray
     mask_sd_mm: float
 
+    @property
+    def excluded(self) -> BoolArray:
+        """Voxels that say nothing about this body."""
+        return self.others | self.spoiled
+
 
 def surroundings(
-    surface: BodySurface, masks: Segmentation, foreign: npt.NDArray[np.bool_], label: int
+    surface: BodySurface, masks: Segmentation, spoiled: BoolArray, label: int
 ) -> Surroundings:
-    """Other vertebrae (any other label) and foreign material in the surface's crop."""
+    """Other vertebrae (any other label) and what metal or cement spoils in the surface's crop."""
     here = masks.labels[surface.box]
     others = (here != 0) & (here != label)
     beyond = np.full(here.shape, -FAR_MM)
     if others.any():
         beyond = signed_distance_mm(others, surface.volume.spacing_kji_mm)
-    excluded = np.asarray(others | foreign[surface.box])
-    return Surroundings(excluded, beyond, masks.model.surface_sd_mm)
+    return Surroundings(others, spoiled[surface.box], beyond, masks.model.surface_sd_mm)
 
 
 def slab_voxels(surface: BodySurface, frame: BodyFrame, around: Surroundings) -> SlabVoxels:
-    """Voxels of the slab with their HU, without those that others occupy."""
+    """Voxels of the slab with their HU, without those that other vertebrae occupy."""
     start = np.array(surface.start_kji)
     hu = surface.volume.hu[surface.box].astype(np.float64)
-    usable = ~around.excluded
-    deep = usable & (surface.distance_mm > 0.6 * surface.distance_mm.max())
+    usable = ~around.others
+    deep = ~around.excluded & (surface.distance_mm > 0.6 * surface.distance_mm.max())
     core = float(np.median(hu[deep])) if deep.any() else DEFAULT_TRABECULAR_HU
     position = frame.from_lps_mm(surface.volume.to_lps_mm(np.argwhere(usable) + start))
     step = surface.volume.affine_lps[:3, :3].T @ frame.axes.T
     half = max(SLAB_HALF_MM, COARSE_SHARE * float(np.abs(step[:, 1]).max()))
     near = np.abs(position[:, 1]) <= half
-    beyond = around.beyond_mm[usable][near]
-    return SlabVoxels(position[near], hu[usable][near], beyond, step, core, around.mask_sd_mm)
+    return SlabVoxels(
+        position_mm=position[near],
+        hu=hu[usable][near],
+        beyond_mm=around.beyond_mm[usable][near],
+        spoiled=around.spoiled[usable][near],
+        box_mm=step,
+        trabecular_hu=core,
+        mask_sd_mm=around.mask_sd_mm,
+    )

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from inference.bodies import Box
 from inference.body_surface import BodySurface
+from inference.label_boxes import Box
 from inference.report import LabelledVertebra, Segmentation
 from inference.volume import CTVolume, LabelArray
 

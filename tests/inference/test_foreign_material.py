@@ -47,6 +47,25 @@ def test_cement_is_found_though_softer_than_metal() -> None:
     assert found.volume_ml[V.L2] == pytest.approx(blob.sum() / 1000.0, rel=0.01)
 
 
+def test_cement_that_leaks_is_followed_out_of_its_vertebra() -> None:
+    """Neighbours may not take it for their endplate; they hold no material themselves."""
+    hu, labels, affine = scene()
+    hu[12:36, 20:30, 20:30] = 1500
+    found = find_foreign_material(CTVolume(hu, affine), labels)
+    assert set(found.volume_ml) == {V.L2}
+    assert found.mask[35, 25, 25]
+    assert not found.core[35, 25, 25]
+
+
+@pytest.mark.parametrize(("hu_of_it", "spoiled"), [(1500, False), (3000, True)])
+def test_streaks_surround_metal_and_not_cement(hu_of_it: int, spoiled: bool) -> None:
+    hu, labels, affine = scene()
+    hu[12:21, 20:29, 20:29] = hu_of_it
+    found = find_foreign_material(CTVolume(hu, affine), labels)
+    assert found.mask[22, 25, 25]
+    assert found.mask[28, 25, 25] == spoiled
+
+
 def test_dense_cortex_is_bone() -> None:
     """A 2 mm shell of 1600 HU (young cortex, endplate sclerosis) is no cement."""
     hu, labels, affine = scene()

@@ -222,6 +222,39 @@ def test_metal_in_the_body_is_flagged_and_does_not_move_the_endplates(
     assert np.abs(errors_mm(SHAPES["normal"], replace(volume, hu=hu), masks)).max() < 1.0
 
 
+@pytest.fixture(scope="module")
+def caged(plain: tuple[CTVolume, Segmentation]) -> CTVolume:
+    """Two metal pegs in the disc under the middle body, with a dark and a bright streak."""
+    volume, _ = plain
+    points = volume.to_lps_mm(np.moveaxis(np.indices(volume.hu.shape), 0, -1))
+    in_disc = np.abs(points[..., 2] + 12.5 + 3.5) < 4.0
+    pegs = in_disc & (np.abs(np.abs(points[..., 0]) - 9.0) < 4.0) & (np.abs(points[..., 1]) < 10)
+    shadow = np.abs(points[..., 2] + 12.5 + 3.0) < 6.5
+    hu = np.where(shadow, 60, volume.hu)
+    hu = np.where(np.abs(points[..., 2] + 8.0) < 1.5, 700, hu)
+    return replace(volume, hu=np.where(pegs, 3000, hu).astype(np.int16))
+
+
+def test_beside_metal_a_mask_that_somebody_drew_is_believed_more_than_the_image(
+    plain: tuple[CTVolume, Segmentation], caged: CTVolume
+) -> None:
+    _, masks = plain
+    assert "foreign_material" in middle_of_three(caged, masks).flags
+    assert np.abs(errors_mm(SHAPES["normal"], caged, masks)).max() < 0.8
+
+
+def test_beside_metal_the_mask_of_a_network_gives_no_heights(
+    plain: tuple[CTVolume, Segmentation], caged: CTVolume
+) -> None:
+    """Networks lose millimetres of bone there: a fracture would be made up."""
+    _, masks = plain
+    found_by_one = replace(masks, model=replace(MODEL, surface_sd_mm=1.0))
+    found = middle_of_three(caged, found_by_one)
+    assert found.heights_mm is None
+    assert found.fracture is None
+    assert found.unavailable["heights_mm"] == "metal or cement hides the endplates"
+
+
 def test_noise_alone_leaves_the_height_of_the_mask(plain: tuple[CTVolume, Segmentation]) -> None:
     """Without any edge in the image the mask speaks, with the larger uncertainty that it has."""
     volume, masks = plain

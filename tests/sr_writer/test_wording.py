@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from inference import deformity, measurement, morphometry
+from inference import deformity, measurement
 from sr_writer import wording
 from sr_writer.findings_schema import ReferenceFindings, SpineFindings
 from texture.calibration import GENERIC_CALIBRATION
@@ -30,7 +30,7 @@ def test_density_is_said_without_keys(phase, words):
     "flag",
     [
         measurement.CUT_FLAG, measurement.NO_BODY_FLAG, measurement.PIT_FLAG,
-        measurement.IMPLAUSIBLE_FLAG, morphometry.FOREIGN_FLAG, deformity.SERIES_FLAG,
+        measurement.IMPLAUSIBLE_FLAG, measurement.FOREIGN_FLAG, deformity.SERIES_FLAG,
         deformity.SHORT_FLAG,
     ],
 )  # fmt: skip
