@@ -22,6 +22,7 @@ from sr_writer.findings_schema import (
     SpineFindings,
     VertebraFindings,
 )
+from sr_writer.references import can_be_named
 from sr_writer.rounding import finite, rounded, rounded_bmd, rounded_loss, significant
 from sr_writer.settings import SoftwareIdentity
 from sr_writer.shape_findings import shape_findings
@@ -45,6 +46,11 @@ __all__ = [
 
 NO_DICOM_SOURCE = Notice(
     "no_dicom_source", "The input has no DICOM source images: no DICOM objects are written."
+)
+NO_IDENTITY = Notice(
+    "no_identity",
+    "The images do not name their study or series, or are not told apart by their UIDs: no DICOM "
+    "objects are written.",
 )
 EMPTY_SEGMENTATION = Notice(
     "empty_segmentation", "No vertebra was found: no DICOM segmentation is written."
@@ -207,6 +213,8 @@ def _warnings(volume: CTVolume, report: SpineReport, texture: TextureReport) -> 
     ]  # fmt: skip
     if not volume.source.frames:
         notices.append(NO_DICOM_SOURCE)
+    elif not can_be_named(volume.source):
+        notices.append(NO_IDENTITY)
     elif not len(occupied_slices(segmentation.labels)):
         notices.append(EMPTY_SEGMENTATION)
     return tuple(dict.fromkeys(notices))

@@ -21,6 +21,14 @@ class InstanceReference:
     SOPInstanceUID: str
 
 
+def can_be_named(source: SourceSeries) -> bool:
+    """Whether results can name the study, the series and every image that they come from."""
+    named = (source.StudyInstanceUID, source.SeriesInstanceUID, source.SOPClassUID)
+    images = {(frame.SOPInstanceUID, frame.frame_number) for frame in source.frames}
+    distinct = len(images) == len(source.frames) > 0
+    return distinct and all(named) and all(frame.SOPInstanceUID for frame in source.frames)
+
+
 def sop_reference(SOPClassUID: str, SOPInstanceUID: str, *further: bytes) -> bytes:
     """Item of a Referenced SOP Sequence, encoded; `further` are more elements of it."""
     return data_set(

@@ -75,7 +75,8 @@ def _set_source(seg: Dataset, volume: CTVolume, labels: LabelArray, header: Data
         element("SeriesInstanceUID", source.SeriesInstanceUID or ""),
     )
     set_encoded(seg, "ReferencedSeriesSequence", sequence_value([series]))
-    seg.LossyImageCompression = header.get("LossyImageCompression") or "00"
+    lossy = str(header.get("LossyImageCompression") or "")
+    seg.LossyImageCompression = "01" if lossy in ("1", "01") else "00"
     if seg.LossyImageCompression == "01":
         for keyword in ("LossyImageCompressionRatio", "LossyImageCompressionMethod"):
             if header.get(keyword):

@@ -33,7 +33,7 @@ from sr_writer.provenance import (
     ResultUIDs,
     close_up_kind,
 )
-from sr_writer.references import slice_instance
+from sr_writer.references import can_be_named, slice_instance
 from sr_writer.secondary_capture import build_close_up, build_secondary_capture
 from sr_writer.seg import build_seg, seg_kind
 from sr_writer.segments import segments_of
@@ -64,7 +64,8 @@ def write_outputs(
     """Write the contract's files of an analysed study.
 
     findings.json, features.csv and the NIfTI masks are always written; which of the rest is
-    `settings.outputs`. A NIfTI input gets no DICOM objects; `assemble` has warned of it.
+    `settings.outputs`. An input that cannot be named, a NIfTI file or images without UIDs, gets no
+    DICOM objects; `assemble` has warned of it.
 
     Returns
     -------
@@ -84,7 +85,7 @@ def write_outputs(
     uids = ResultUIDs(findings, settings)
     objects: list[BuiltObject] = []
     header = None
-    if volume.source.frames:
+    if can_be_named(volume.source):
         headers = SourceHeaders(volume, uids)
         header = headers.common
         context = ResultContext(

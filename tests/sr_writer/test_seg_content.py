@@ -185,16 +185,19 @@ def test_enhanced_ct_may_state_all_its_geometry_per_frame(
     verify_outputs(written, case.findings, case.volume, case.segmentation)
 
 
-def test_compression_of_the_source_is_never_left_empty(make_case, settings, tmp_path):
+@pytest.mark.parametrize(("stated", "written"), [("", "00"), ("1", "01"), ("NO", "00")])
+def test_compression_of_the_source_is_a_defined_term(
+    stated, written, make_case, settings, tmp_path
+):
     """Lossy Image Compression is of type 1 in a SEG (C.8.20.2); some scanners leave it empty."""
 
-    def blank(ds):
-        ds.LossyImageCompression = ""
+    def state(ds):
+        ds.LossyImageCompression = stated
 
-    case = make_case(shape=(12, 40, 36), change=blank)
+    case = make_case(shape=(12, 40, 36), change=state)
     chosen = replace(settings, outputs=("seg",))
     (item,) = write_outputs(case.findings, case.volume, case.segmentation, tmp_path, chosen)
-    assert pydicom.dcmread(item.path).LossyImageCompression == "00"
+    assert pydicom.dcmread(item.path).LossyImageCompression == written
 
 
 def test_t13_l6_and_the_sacrum_have_codes(make_case, settings, tmp_path):

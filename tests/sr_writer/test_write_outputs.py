@@ -105,6 +105,27 @@ def reassembled(case, volume):
     return assemble(volume, report, texture, SoftwareIdentity("spinenode", "0.1.0"))
 
 
+@pytest.mark.parametrize("missing", ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"])
+def test_images_that_cannot_be_named_get_no_dicom_objects_and_this_is_said(
+    missing, make_case, settings, tmp_path
+):
+    """Stripped copies on somebody's disk; the node takes no image without its UIDs."""
+    case = make_case(shape=(12, 40, 36))
+    source = case.volume.source
+    if missing == "SOPInstanceUID":
+        source = replace(
+            source, frames=tuple(replace(f, SOPInstanceUID="1") for f in source.frames)
+        )
+    else:
+        source = replace(source, **{missing: None})
+    volume = replace(case.volume, source=source)
+    findings = reassembled(case, volume)
+    assert "no_identity" in {notice.code for notice in findings.warnings}
+    assert write_outputs(findings, volume, case.segmentation, tmp_path / "out", settings) == ()
+    assert (tmp_path / "out" / "report.pdf").is_file()
+    assert (tmp_path / "out" / "findings.json").is_file()
+
+
 def test_nifti_input_gets_no_dicom_objects_and_says_so(make_case, settings, tmp_path):
     case = make_case()
     volume = CTVolume(case.volume.hu, case.volume.affine_lps, SourceSeries())
