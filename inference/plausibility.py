@@ -50,7 +50,7 @@ def _kvp(volume: CTVolume) -> Notice | None:
     if kvp is None:
         return Notice("kvp_unknown", "The tube voltage is not stated: HU of bone depend on it.")
     if all(abs(kvp - known) > KVP_TOLERANCE for known in ENVELOPE_KVP):
-        text = f"Tube voltage {kvp:g} kV: HU and texture were published for 120 and 130 kV."
+        text = f"Tube voltage {kvp:g} kV: published HU and texture values are of 120 and 130 kV."
         return Notice("kvp_outside_envelope", text)
     return None
 
@@ -60,7 +60,7 @@ def _slices(volume: CTVolume) -> Notice | None:
     thickest = max(given or 0.0, *volume.spacing_kji_mm)
     if thickest <= LARGEST_SLICE_MM + SLICE_TOLERANCE_MM:
         return None
-    text = f"Slices of {thickest:.1f} mm: heights and texture were published for up to 3 mm."
+    text = f"Slices of {thickest:.1f} mm: published heights and texture are of at most 3 mm."
     return Notice("thick_slices", text)
 
 
@@ -72,7 +72,7 @@ def _kernel(volume: CTVolume) -> Notice | None:
     if BONE_KERNEL.search(kernel):
         return None
     if SOFT_KERNEL.search(kernel):
-        text = f"Reconstruction kernel {kernel} is no bone kernel: texture was published for those."
+        text = f"{kernel} is a soft reconstruction kernel: published texture is of bone kernels."
         return Notice("kernel_not_bone", text)
     text = f"Reconstruction kernel {kernel} is not known here: texture depends on it."
     return Notice("kernel_unknown", text)
@@ -84,8 +84,8 @@ def _field_of_view(volume: CTVolume) -> Notice | None:
     if pixel_mm <= LARGEST_PIXEL_MM + PIXEL_TOLERANCE_MM:
         return None
     text = (
-        f"Pixels of {pixel_mm:.1f} mm: the field of view is too large for texture, which was "
-        "published for images of the spine."
+        f"Pixels of {pixel_mm:.1f} mm: the field of view is larger than in the images of the spine "
+        "that published texture is of."
     )
     return Notice("field_of_view_large", text)
 
