@@ -13,6 +13,7 @@ import pydicom
 from pydicom.uid import ImplicitVRLittleEndian
 
 from sr_writer import WrittenObject
+from sr_writer.inherited_text import TEXT_KEYWORDS
 from sr_writer.key_images import without_close_ups
 
 _FOLDER = "forms"
@@ -24,6 +25,7 @@ def in_implicit_vr(written: WrittenObject, workspace: Path) -> WrittenObject:
     if not path.is_file():
         ds = pydicom.dcmread(written.path)
         ds.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+        _keep_texts(ds)
         _save(ds, path)
     return replace(written, path=path)
 
@@ -35,6 +37,16 @@ def of_slices_only(written: WrittenObject, workspace: Path) -> WrittenObject:
     if not path.is_file():
         _save(ds, path)
     return replace(written, path=path, SOPInstanceUID=str(ds.SOPInstanceUID))
+
+
+def _keep_texts(ds: pydicom.Dataset) -> None:
+    """Let texts be written as the bytes they are: they may not fit their character set.
+
+    Implicit VR names no VR, so that the one given here shows nowhere.
+    """
+    for keyword in TEXT_KEYWORDS:
+        if keyword in ds:
+            ds.add_new(keyword, "UN", ds.get_item(keyword).value or b"")
 
 
 def _place(workspace: Path, name: str) -> Path:

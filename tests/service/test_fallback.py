@@ -181,6 +181,19 @@ def test_an_archive_of_implicit_vr_gets_everything_in_implicit_vr(start):
     assert stored.SeriesInstanceUID == site.written["seg"].SeriesInstanceUID
 
 
+def test_a_name_that_does_not_fit_its_character_set_is_the_same_in_implicit_vr(start):
+    """Latin 1 under UTF-8, as some scanners write it."""
+    site = start()
+    ds = Dataset()
+    ds.SpecificCharacterSet, ds.PatientName, ds.StudyID = "ISO_IR 192", "M?ller^J?rgen", ""
+    written = save(ds, site.workspace.results, "pdf")
+    written.path.write_bytes(written.path.read_bytes().replace(b"?", "ü".encode("latin-1")))
+    stored = pydicom.dcmread(in_implicit_vr(written, site.workspace.folder).path)
+    assert stored.get_item("PatientName").value == "Müller^Jürgen".encode("latin-1") + b" "
+    assert stored["PatientName"].VR == "PN"
+    assert stored["StudyID"].is_empty
+
+
 def test_two_deliveries_may_make_the_same_form_at_the_same_time(start, monkeypatch):
     """The second begins before the first has given its file a name; either has a whole one."""
     site = start()
