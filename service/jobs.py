@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -109,14 +110,12 @@ class Jobs:
         return frozenset(base_job_id(workflow.workflow_id) for workflow in workflows)
 
     def counts(self) -> dict[str, int]:
-        """Number of jobs by state."""
-        counts: dict[str, int] = {}
-        for workflow in self._client.list_workflows(
+        """Number of jobs by state; a job that ran again is in the state of its last run."""
+        workflows = self._client.list_workflows(
             name=ANALYSIS_WORKFLOW, load_input=False, load_output=True
-        ):
-            state = state_of(workflow)
-            counts[state] = counts.get(state, 0) + 1
-        return counts
+        )
+        states = {base_job_id(workflow.workflow_id): state_of(workflow) for workflow in workflows}
+        return Counter(states.values())
 
     def get(self, job_id: str) -> JobView:
         """One job.

@@ -71,8 +71,8 @@ class Steering:
             raise UsageError(f"job {view.id} is {view.state}: nothing to retry{hint}")
         for destination in failed:
             memory.forget(destination)
-            attempts = sum(_destination(w) == destination for w in deliveries)
-            again = f"{view.id}.{attempts + 1}"
+            latest = max(_number(w) for w in deliveries if _destination(w) == destination)
+            again = f"{view.id}.{latest + 1}"
             self._enqueue(
                 DELIVERY_QUEUE,
                 DELIVERY_WORKFLOW,
@@ -143,6 +143,11 @@ class Steering:
             return read_request(self.folder / workflow_id.partition(".")[0]).priority
         except (OSError, ValueError):
             return ROUTINE_PRIORITY
+
+
+def _number(workflow: WorkflowStatus) -> int:
+    """Number of a delivery: a job that ran again begins with that of its run."""
+    return int(workflow.workflow_id.partition("@")[0].partition(".")[2] or 1)
 
 
 def _destination(workflow: WorkflowStatus) -> str:

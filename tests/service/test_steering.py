@@ -149,6 +149,19 @@ def test_a_delivery_between_attempts_is_cancelled_and_sent_on_retry(bench):
     wait_for(lambda: bench.journal.says("job1 arrived pacs"))
 
 
+def test_a_job_that_ran_twice_has_its_delivery_sent_again_and_counts_once(bench):
+    bench.work(submit=["job1"], fail_at="segment")
+    bench.command("retry", "job1")
+    bench.work(failures=1, attempts=1)
+    with bench.jobs() as jobs:
+        assert jobs.counts() == {"analysed": 1}
+    for _ in range(2):
+        (bench.folder / "journal").unlink()
+        assert bench.command("retry", "job1") == "job job1: delivery queued again to pacs"
+        bench.work(failures=1, attempts=1)
+        assert bench.journal.says("job1 send pacs")
+
+
 def test_a_retry_asks_an_archive_again_what_it_refused_before(bench):
     bench.work(submit=["job1"], failures=1, attempts=1)
     memory = Refusals(ledger_beside(bench.url, bench.spool / "jobs"))
