@@ -16,21 +16,8 @@ from scipy import ndimage
 from inference.instances import Instance, InstanceMap
 from inference.networks import Tissue
 from inference.preprocess import VOXEL_MM
+from inference.ribs import rib_evidence, rib_presence
 from inference.sliding import VoxelPrediction
-from inference.volume import LabelArray
-
-_RIB_REACH_MM = 10.0
-_RIB_SEEN_VOXELS = 12.0
-"""Summed rib probability near one side of a vertebra at which a rib counts as surely there."""
-
-_RIB_FAINT = 0.15
-"""Rudimentary ribs are small: probabilities count from here on, not only the winning class."""
-
-_RIB_BELOW_MM = 10.0
-"""Ribs hang down: what lies lower than this below a body's centre is the next rib passing by."""
-
-_LATERAL_VIEW_MM = 32.0
-"""A rib can only be missed where the view reaches this far to the side of the body."""
 
 _ILIUM_LATERAL_MM = (35.0, 110.0)
 _ILIUM_HEIGHT_MM = 8.0
@@ -90,22 +77,6 @@ class ColumnCues:
     skull_above: bool
 
 
-@dataclass(frozen=True)
-class RibEvidence:
-    """Ribs near the column.
-
-    Attributes
-    ----------
-    territory
-        uint8 (z, y, x), number of the nearest vertebra around the vertebrae, 0 elsewhere.
-    rib
-        float32 (z, y, x), probability of rib there.
-    """
-
-    territory: LabelArray
-    rib: npt.NDArray[np.float32]
-
-
 def column_cues(prediction: VoxelPrediction, found: InstanceMap) -> ColumnCues:
     """Gather the cues of the vertebrae of an `InstanceMap`."""
     tissue = prediction.tissue
@@ -143,46 +114,6 @@ def reaching_down(rows: Sequence[VertebraCues]) -> tuple[VertebraCues, ...]:
             row = replace(row, ilium=least)  # noqa: PLW2901 - the row as it counts from here
         kept.append(row)
     return tuple(reversed(kept))
-
-
-def rib_evidence(prediction: VoxelPrediction, labels: LabelArray) -> RibEvidence:
-    """Rib probability near vertebrae, and which of them each voxel is nearest to.
-
-    A rib belongs to the vertebra it touches: the first rib also passes close to C7.
-    """
-    reach = round(_RIB_REACH_MM / VOXEL_MM)
-    box = ndimage.find_objects((labels > 0).astype(np.uint8))[0]
-    wider = tuple(
-        slice(max(0, s.start - reach), min(n, s.stop + reach))
-        for s, n in zip(box, labels.shape, strict=True)
-    )
-    near = labels[wider]
-    distance, index = ndimage.distance_transform_edt(near == 0, return_indices=True)
-    territory = np.zeros_like(labels)
-    territory[wider] = np.where((distance > 0) & (distance <= reach), near[tuple(index)], 0)
-    rib = prediction.probabilities[Tissue.RIB]
-    return RibEvidence(territory, np.where((territory > 0) & (rib > _RIB_FAINT), rib, 0))
-
-
-def rib_presence(evidence: RibEvidence, vertebra: Instance) -> float | None:
-    """0 to 1 over the sides of the body that are in view."""
-    z, _, x = vertebra.centre
-    extents = ndimage.find_objects(evidence.territory, max_label=vertebra.number)
-    extent = extents[vertebra.number - 1]
-    width = evidence.territory.shape[2]
-    in_view = [x * VOXEL_MM > _LATERAL_VIEW_MM, (width - 1 - x) * VOXEL_MM > _LATERAL_VIEW_MM]
-    if not any(in_view):
-        return None
-    if extent is None:
-        return 0.0
-    height, _, side = np.ogrid[extent]
-    own = (evidence.territory[extent] == vertebra.number) & (height > z - _RIB_BELOW_MM / VOXEL_MM)
-    rib = evidence.rib[extent] * own
-    seen = [float((rib * (side < x)).sum()), float((rib * (side > x)).sum())]
-    sides = [
-        min(1.0, s / _RIB_SEEN_VOXELS) for s, shown in zip(seen, in_view, strict=True) if shown
-    ]
-    return float(np.mean(sides))
 
 
 def pelvis_evidence(tissue: Tissues) -> npt.NDArray[np.int8]:

@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from inference.cues import VertebraCues, reaching_down, rib_evidence, rib_presence
+from inference.cues import VertebraCues, reaching_down
 from inference.instances import Instance
 from inference.networks import Tissue
+from inference.ribs import rib_evidence, rib_presence
 from inference.sliding import VoxelPrediction
 
 
@@ -59,6 +60,31 @@ def test_a_rib_counts_for_the_nearest_vertebra_alone():
     assert rib_presence(evidence, upper) < 0.5
     labels[labels == 2] = 0
     assert rib_presence(rib_evidence(prediction, labels), upper) > 0.5
+
+
+def test_a_rib_whose_neck_was_missed_counts_where_its_inner_end_points():
+    prediction, labels, upper, lower = two_vertebrae_with_ribs_at_the_lower()
+    rib = prediction.probabilities[Tissue.RIB]
+    rib[:] = 0
+    rib[9:19, 22:30, 53:59] = rib[9:19, 22:30, 1:7] = 1.0
+    evidence = rib_evidence(prediction, labels)
+    assert 0.6 < rib_presence(evidence, lower) < 1.0
+    assert rib_presence(evidence, upper) == 0.0
+    rib[:, :, :10] = 0
+    assert 0.3 < rib_presence(rib_evidence(prediction, labels), lower) < 0.5
+
+
+def test_a_rib_that_hangs_down_beside_the_next_vertebra_is_not_its_rib():
+    prediction, labels, upper, lower = two_vertebrae_with_ribs_at_the_lower()
+    labels[:, :, :20] = labels[:, :, 40:] = 0
+    rib = prediction.probabilities[Tissue.RIB]
+    rib[:] = 0
+    for step in range(11):
+        rib[25 - 2 * step : 29 - 2 * step, 22:30, 41 + step : 44 + step] = 1.0
+        rib[25 - 2 * step : 29 - 2 * step, 22:30, 16 - step : 19 - step] = 1.0
+    evidence = rib_evidence(prediction, labels)
+    assert rib_presence(evidence, upper) == 1.0
+    assert rib_presence(evidence, lower) == 0.0
 
 
 def test_ribs_are_not_missed_where_the_view_is_too_narrow_for_them():
