@@ -31,6 +31,9 @@ _PIECE_REACH = 1.3
 _SHORTEST_TO_CONTINUE = 3
 _STRAIGHT = 0.8
 """Cosine of the largest turn at an end that is continued."""
+_LEVELS_OFF = 2.0
+"""How far the level number of a body that goes on may be from the next one's. Those of true bodies
+are off by about one; pelvis, skull and limbs read as anything."""
 
 _FLAT_FULLNESS = 0.35
 """A body left out of the chain is still one if it has this share of its volume, ..."""
@@ -95,9 +98,15 @@ def _beyond(chain: list[BodyCandidate], candidates: Sequence[BodyCandidate]) -> 
         distance = _apart_mm(chain[-1], body)
         straight = (np.asarray(body.centre) * VOXEL_MM - last) @ course >= _STRAIGHT * distance
         share = distance / float(spacing_mm((chain[-1].level + body.level) / 2))
-        if straight and _FLAT_SPACING <= share <= _PIECE_REACH:
+        if straight and _reads_on(chain[-1], body) and _FLAT_SPACING <= share <= _PIECE_REACH:
             found.append(body)
     return found
+
+
+def _reads_on(last: BodyCandidate, body: BodyCandidate) -> bool:
+    """Whether the body reads as about the next level; numbers grow towards the feet."""
+    next_level = last.level + (1.0 if body.centre[0] < last.centre[0] else -1.0)
+    return abs(body.level - next_level) <= _LEVELS_OFF
 
 
 def _apart_mm(one: BodyCandidate, other: BodyCandidate) -> float:
