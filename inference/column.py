@@ -31,9 +31,9 @@ _PIECE_REACH = 1.3
 _SHORTEST_TO_CONTINUE = 3
 _STRAIGHT = 0.8
 """Cosine of the largest turn at an end that is continued."""
-_LEVELS_OFF = 2.0
+_LEVELS_OFF = 3.0
 """How far the level number of a body that goes on may be from the next one's. Those of true bodies
-are off by about one; pelvis, skull and limbs read as anything."""
+are off by about one, of cut ones by more; pelvis, skull and limbs read as anything."""
 
 _FLAT_FULLNESS = 0.35
 """A body left out of the chain is still one if it has this share of its volume, ..."""

@@ -60,9 +60,9 @@ REFINER_PREFIX = "refiner."
 
 RELEASED = WeightsFile(
     path=Path(__file__).with_name("spinenode-2mm.safetensors"),
-    sha256="22c972480de011eeb71be7e18cb7639b468e299b3ecbfb75a12194345f41b366",
+    sha256="0e16472cc649f65b40f09721b7a2a48103c3121bc92454dcc872ef1e815ede02",
     name="spinenode-2mm",
-    version="0.4.0",
+    version="0.5.0",
 )
 """The weights this version ships; licence CC BY-SA 4.0 (see the model card)."""
 
