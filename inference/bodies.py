@@ -16,7 +16,7 @@ from scipy import ndimage
 
 from inference.anatomy import VertebraLevel
 from inference.components import largest_component
-from inference.label_boxes import Box, widened
+from inference.label_boxes import Box, in_voxels, widened
 from inference.normal_heights import normal_volume_ml
 from inference.posterior_wall import without_pedicles
 from inference.volume import Affine, LabelArray
@@ -87,7 +87,7 @@ def separate_bodies(
     for label, box in enumerate(ndimage.find_objects(labels), start=1):
         if box is None or label not in known:
             continue
-        wide = widened(box, MARGIN_MM, spacing, labels.shape)
+        wide = widened(box, in_voxels(MARGIN_MM, spacing), labels.shape)
         mask = separate_body(labels[wide] == label, spacing_kji_mm)
         if mask.any():
             corner = np.array([part.start for part in wide])

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from inference.bodies import signed_distance_mm
-from inference.label_boxes import Box, widened
+from inference.label_boxes import Box, in_voxels, widened
 from inference.volume import CTVolume, LabelArray
 
 SURFACE_SMOOTHING_MM = 0.7
@@ -44,7 +44,7 @@ class BodySurface:
     def of(cls, volume: CTVolume, bodies: LabelArray, label: int, around: Box) -> BodySurface:
         """Surface of one label in `bodies`, whose voxels all lie in the box `around`."""
         spacing = np.array(volume.spacing_kji_mm)
-        box = widened(around, np.maximum(MARGIN_MM, 2.0 * spacing), spacing, bodies.shape)
+        box = widened(around, np.maximum(2, in_voxels(MARGIN_MM, spacing)), bodies.shape)
         mask = without_cavities(bodies[box] == label, _cranial_axis(volume))
         distance = signed_distance_mm(mask, spacing)
         smooth = ndimage.gaussian_filter(distance, SURFACE_SMOOTHING_MM / spacing, mode="nearest")

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from inference.anatomy import VertebraLevel
-from inference.label_boxes import widened
+from inference.label_boxes import in_voxels, widened
 from inference.report import Segmentation
 from inference.volume import CTVolume, LabelArray, Notice
 
@@ -84,12 +84,12 @@ def find_foreign_material(volume: CTVolume, labels: LabelArray) -> ForeignMateri
     for label, box in enumerate(ndimage.find_objects(labels), start=1):
         if box is None or label not in known:
             continue
-        near = widened(box, SURROUNDINGS_MM + 1.0, spacing, labels.shape)
+        near = widened(box, in_voxels(SURROUNDINGS_MM + 1.0, spacing), labels.shape)
         material = _material(volume.hu[near], labels[near] == label, spacing)
         if material.any():
             found[VertebraLevel(label)] = float(material.sum() * spacing.prod() / 1000.0)
             core[near] |= material
-            wide = widened(near, STREAKS_MM, spacing, labels.shape)
+            wide = widened(near, in_voxels(STREAKS_MM, spacing), labels.shape)
             mask[wide] |= _spoiled(volume.hu[wide], core[wide], spacing)
     return ForeignMaterial(mask, core, found)
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from inference.anatomy import SACRUM_LABEL
+from inference.label_boxes import Box, bounds, widened
 from inference.networks import Tissue
 from inference.preprocess import NetworkGrid, PreparedVolume
 from inference.resampling import FloatArray, apply_matrices, sampling_matrix
@@ -32,7 +33,6 @@ _THIN_BONE = 0.35
 """Probability that is enough for bone of arch and processes (chosen on two labelled CTs and seven
 phantoms of 0.7 to 5 mm)."""
 
-Box = tuple[slice, slice, slice]
 Bools = npt.NDArray[np.bool_]
 
 
@@ -120,7 +120,7 @@ class CoarseParts:
 
     def __call__(self, owner: LabelArray, number: int, extent: Box) -> SoftMask:
         """Soft mask at 2 mm."""
-        box = widened(extent, owner.shape, 1)
+        box = widened(extent, 1, owner.shape)
         return coarse_mask(self.prediction, box, owner[box] == number)
 
 
@@ -153,7 +153,7 @@ def fuse(
     for number, label in names.items():
         if number <= len(extents) and extents[number - 1] is not None:
             _paint(canvas, grid, label, mask_of(owner, number, extents[number - 1]))
-    box_of_sacrum = _bounds(sacrum, _GROWTH_VOXELS + 1)
+    box_of_sacrum = bounds(sacrum, _GROWTH_VOXELS + 1)
     if box_of_sacrum is not None:
         reach = ndimage.binary_dilation(sacrum[box_of_sacrum], iterations=_GROWTH_VOXELS)
         free = reach & (instances[box_of_sacrum] == 0)
@@ -166,7 +166,7 @@ def _grown(instances: LabelArray, prediction: VoxelPrediction) -> LabelArray:
     """Owner of every voxel near an instance; vertebra voxels that were dropped stay ownerless."""
     tissue = prediction.tissue
     dropped = (instances == 0) & ((tissue == Tissue.BODY) | (tissue == Tissue.POSTERIOR))
-    box = _bounds(instances > 0, _GROWTH_VOXELS + 1)
+    box = bounds(instances > 0, _GROWTH_VOXELS + 1)
     owner = np.zeros_like(instances)
     if box is None:
         return owner
@@ -193,19 +193,3 @@ def _paint(canvas: _Canvas, grid: NetworkGrid, label: int, mask: SoftMask) -> No
         target.append(slice(start, stop))
     whole, body = (apply_matrices(soft, matrices) for soft in (mask.whole, mask.body))
     canvas.paint((target[0], target[1], target[2]), label, whole, body)
-
-
-def _bounds(mask: Bools, margin: int) -> Box | None:
-    found = ndimage.find_objects(mask.astype(np.uint8))
-    if not found:
-        return None
-    return widened(found[0], mask.shape, margin)
-
-
-def widened(extent: tuple[slice, ...], shape: tuple[int, ...], margin: int) -> Box:
-    """Box `margin` voxels larger on every side, inside an array of `shape`."""
-    z, y, x = (
-        slice(max(0, s.start - margin), min(n, s.stop + margin))
-        for s, n in zip(extent, shape, strict=True)
-    )
-    return z, y, x

@@ -10,6 +10,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from inference.column import column_chain, cut_pieces
+from inference.label_boxes import Box, widened
 from inference.networks import Tissue
 from inference.preprocess import VOXEL_MM
 from inference.sliding import VoxelPrediction
@@ -125,15 +126,12 @@ def _tidy(labels: LabelArray, tissue: npt.NDArray[np.uint8], number: int) -> Non
             view[where] = 0
 
 
-def _box_of(labels: LabelArray, number: int) -> tuple[slice, ...] | None:
+def _box_of(labels: LabelArray, number: int) -> Box | None:
     """Extent of one instance, one voxel wider on every side inside the array."""
     found = ndimage.find_objects(labels, max_label=number)
     if len(found) < number or found[number - 1] is None:
         return None
-    return tuple(
-        slice(max(0, s.start - 1), min(n, s.stop + 1))
-        for s, n in zip(found[number - 1], labels.shape, strict=True)
-    )
+    return widened(found[number - 1], 1, labels.shape)
 
 
 def _describe(

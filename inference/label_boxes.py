@@ -39,18 +39,35 @@ def label_boxes(labels: LabelArray) -> dict[int, Box]:
     }
 
 
-def widened(
-    box: Box, margin_mm: npt.ArrayLike, spacing_kji_mm: npt.ArrayLike, shape_kji: tuple[int, ...]
-) -> Box:
-    """The box with a margin on every side, as far as the volume reaches."""
-    spacing = np.asarray(spacing_kji_mm, dtype=np.float64)
+def bounds(mask: npt.NDArray[np.bool_], margin: int) -> Box | None:
+    """Smallest box of a mask, `margin` voxels larger on every side; None for an empty mask."""
+    found = ndimage.find_objects(mask.astype(np.uint8))
+    return widened(found[0], margin, mask.shape) if found else None
+
+
+def widened(box: tuple[slice, ...], margin: npt.ArrayLike, shape: tuple[int, ...]) -> Box:
+    """The box with a margin on every side, as far as an array reaches.
+
+    Parameters
+    ----------
+    margin
+        Voxels; one number, or one for each axis.
+    """
     k, j, i = (
         slice(max(0, edge.start - pad), min(size, edge.stop + pad))
         for edge, pad, size in zip(
-            box, np.ceil(np.asarray(margin_mm) / spacing).astype(int), shape_kji, strict=True
+            box, np.broadcast_to(margin, len(shape)).tolist(), shape, strict=True
         )
     )
     return k, j, i
+
+
+def in_voxels(length_mm: npt.ArrayLike, spacing_kji_mm: npt.ArrayLike) -> npt.NDArray[np.int64]:
+    """Fewest whole voxels along each axis that are at least that long."""
+    voxels: npt.NDArray[np.int64] = np.ceil(
+        np.asarray(length_mm) / np.asarray(spacing_kji_mm)
+    ).astype(np.int64)
+    return voxels
 
 
 def _span(values: npt.NDArray[np.uint8]) -> slice:

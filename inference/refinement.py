@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from inference.fusion import Bools, Box, SoftMask, coarse_mask, widened
+from inference.fusion import Bools, SoftMask, coarse_mask
+from inference.label_boxes import Box, widened
 from inference.preprocess import AIR_HU, PreparedVolume, from_network_order, to_network_order
 from inference.preprocess import hu_windows as windows_of
 from inference.refiner import FINE_MM, FINER, REFINER_STRIDE, Part, refiner_input
@@ -35,7 +36,7 @@ class Refinement:
 
     def __call__(self, owner: LabelArray, number: int, extent: Box) -> SoftMask:
         """Refined soft mask of a vertebra, or the first network's where refining failed."""
-        box = widened(extent, owner.shape, _CONTEXT_VOXELS)
+        box = widened(extent, _CONTEXT_VOXELS, owner.shape)
         own = owner[box] == number
         coarse = coarse_mask(self.prediction, box, own)
         parts = self._parts(box, own)

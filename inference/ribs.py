@@ -6,6 +6,7 @@ rib still begins nearest to the vertebra that the rib belongs to.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from inference.instances import Instance
+from inference.label_boxes import Box, bounds
 from inference.networks import Tissue
 from inference.preprocess import VOXEL_MM
 from inference.sliding import VoxelPrediction
@@ -90,33 +92,21 @@ def rib_evidence(prediction: VoxelPrediction, labels: LabelArray) -> RibEvidence
 
     A rib belongs to the vertebra it touches: the first rib also passes close to C7.
     """
-    reach = round(_END_REACH_MM / VOXEL_MM)
-    first, *others = (
-        slice(max(0, s.start - reach), min(n, s.stop + reach))
-        for s, n in zip(
-            ndimage.find_objects((labels > 0).astype(np.uint8))[0], labels.shape, strict=True
-        )
-    )
-    box = (first, *others)
+    box = bounds(labels > 0, round(_END_REACH_MM / VOXEL_MM))
+    assert box is not None, "a column without voxels"
     near = labels[box]
     distance, index = ndimage.distance_transform_edt(near == 0, return_indices=True)
     distance_mm = distance * VOXEL_MM
     nearest = near[tuple(index)]
+    rib = prediction.probabilities[Tissue.RIB]
     territory = np.zeros_like(labels)
     territory[box] = np.where((distance_mm > 0) & (distance_mm <= _BESIDE_MM), nearest, 0)
-    rib = prediction.probabilities[Tissue.RIB]
-    ends = _ends(rib[box], distance_mm, nearest)
-    start = tuple(side.start for side in box)
-    return RibEvidence(
-        territory,
-        np.where((territory > 0) & (rib > _FAINT), rib, 0),
-        tuple(_moved(end, start) for end in ends),
-    )
+    beside = np.where((territory > 0) & (rib > _FAINT), rib, 0)
+    return RibEvidence(territory, beside, tuple(_ends(rib[box], distance_mm, nearest, box)))
 
 
-def _ends(rib: Floats, distance_mm: npt.NDArray[np.floating], nearest: LabelArray) -> list[RibEnd]:
+def _ends(rib: Floats, distance_mm: Floats, nearest: LabelArray, box: Box) -> Iterator[RibEnd]:
     pieces, _ = ndimage.label((rib > 0.5) & (distance_mm <= _END_REACH_MM), _TOUCHING)
-    ends = []
     for piece, extent in enumerate(ndimage.find_objects(pieces), start=1):
         where = pieces[extent] == piece
         if np.count_nonzero(where) < _END_VOXELS:
@@ -124,16 +114,10 @@ def _ends(rib: Floats, distance_mm: npt.NDArray[np.floating], nearest: LabelArra
         away = np.where(where, distance_mm[extent], np.inf)
         tip = away <= away.min() + _TIP_MM
         z, y, x = (
-            float(at.mean()) + side.start for at, side in zip(np.nonzero(tip), extent, strict=True)
+            float(at.mean()) + part.start + side.start
+            for at, part, side in zip(np.nonzero(tip), extent, box, strict=True)
         )
-        number = int(np.bincount(nearest[extent][tip]).argmax())
-        ends.append(RibEnd(number, (z, y, x), float(away.min())))
-    return ends
-
-
-def _moved(end: RibEnd, start: tuple[int, ...]) -> RibEnd:
-    z, y, x = (float(at + shift) for at, shift in zip(end.centre, start, strict=True))
-    return RibEnd(end.number, (z, y, x), end.distance_mm)
+        yield RibEnd(int(np.bincount(nearest[extent][tip]).argmax()), (z, y, x), float(away.min()))
 
 
 def rib_presence(evidence: RibEvidence, vertebra: Instance) -> float | None:
