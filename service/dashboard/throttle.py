@@ -33,7 +33,7 @@ class Throttle:
         self._failures: OrderedDict[str, _Failures] = OrderedDict()
 
     def wait_seconds(self, keys: tuple[str, ...]) -> float:
-        """How long until a further try of any of these keys is looked at; 0 for now."""
+        """How long until a further try of any of these keys is looked at; 0: at once."""
         with self._lock:
             return max(self._wait(key) for key in keys)
 
