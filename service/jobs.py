@@ -86,7 +86,7 @@ class Jobs:
         latest: dict[str, WorkflowStatus] = {}
         for workflow in workflows:
             latest.setdefault(base_job_id(workflow.workflow_id), workflow)
-        deliveries = self._deliveries()
+        deliveries = self._deliveries([*latest])
         return [
             self._view(job_id, workflow, deliveries.get(job_id, []))
             for job_id, workflow in latest.items()
@@ -129,7 +129,7 @@ class Jobs:
         attempts = self._attempts(job_id)
         if not attempts:
             return left_out_view(self._require_left_out(job_id))
-        return self._view(job_id, attempts[-1], self._deliveries().get(job_id, []))
+        return self._view(job_id, attempts[-1], self._deliveries([job_id]).get(job_id, []))
 
     def retry(self, job_id: str) -> str:
         """Start again what failed or was cancelled or left out; say what was done.
@@ -145,7 +145,7 @@ class Jobs:
             return self._steering.analyse_left_out(self._require_left_out(job_id), self._register)
         memory = Refusals(ledger_beside(self._database_url, self._folder))
         try:
-            deliveries = self._deliveries().get(job_id, [])
+            deliveries = self._deliveries([job_id]).get(job_id, [])
             return self._steering.retry(self.get(job_id), len(runs), deliveries, memory)
         finally:
             memory.close()
@@ -160,7 +160,7 @@ class Jobs:
         """
         job_id = base_job_id(job_id)
         view = self.get(job_id)
-        deliveries = self._deliveries().get(job_id, [])
+        deliveries = self._deliveries([job_id]).get(job_id, [])
         return self._steering.cancel(view, self._attempts(job_id), deliveries)
 
     def left_out(self) -> list[JobView]:
@@ -194,7 +194,7 @@ class Jobs:
     def forget_ended(self, older_than: timedelta) -> list[str]:
         """Delete the rows of jobs that ended, with all deliveries, that long ago; return them."""
         cutoff_ms = (datetime.now(UTC) - older_than).timestamp() * 1000
-        deliveries = self._deliveries()
+        deliveries = self._deliveries(None)
         forgotten: list[str] = []
         for view in self.recent(limit=100_000):
             rows = [*self._attempts(view.id), *deliveries.get(view.id, [])]
@@ -211,10 +211,13 @@ class Jobs:
         exact = [w for w in found if base_job_id(w.workflow_id) == base_job_id(job_id)]
         return sorted(exact, key=lambda w: w.created_at or 0)
 
-    def _deliveries(self) -> dict[str, list[WorkflowStatus]]:
-        """Deliveries of every job, oldest first."""
+    def _deliveries(self, job_ids: list[str] | None) -> dict[str, list[WorkflowStatus]]:
+        """Deliveries of these jobs, or of all, oldest first."""
+        if job_ids == []:
+            return {}
         by_job: dict[str, list[WorkflowStatus]] = {}
-        for workflow in self._client.list_workflows(name=DELIVERY_WORKFLOW):
+        workflows = self._client.list_workflows(name=DELIVERY_WORKFLOW, workflow_id_prefix=job_ids)
+        for workflow in workflows:
             by_job.setdefault(base_job_id(workflow.workflow_id), []).append(workflow)
         return by_job
 
