@@ -50,14 +50,21 @@ def field_of_view(spec: PhantomSpec, anatomy: SpineAnatomy) -> tuple[Affine, tup
     half = spec.field_of_view_mm / 2
     low = np.array([middle_x - half, back - spec.field_of_view_mm, low_z])
     high = np.array([middle_x + half, back, high_z])
+    return scan_box(spec, low, high)
+
+
+def scan_box(
+    spec: PhantomSpec, low_lps_mm: npt.NDArray[np.float64], high_lps_mm: npt.NDArray[np.float64]
+) -> tuple[Affine, tuple[int, int, int]]:
+    """Affine and shape of a series over a box of the patient, in the spec's plane and spacing."""
     axes = _AXES[spec.orientation]
     spacing = np.abs(axes).T @ np.asarray(spec.spacing_xyz_mm)
-    extent = np.abs(axes).T @ (high - low)
+    extent = np.abs(axes).T @ (high_lps_mm - low_lps_mm)
     shape = np.maximum(np.floor(extent / spacing).astype(int), 4)
     affine = np.eye(4)
     affine[:3, :3] = axes * spacing
     center_index = (shape - 1) / 2
-    affine[:3, 3] = (low + high) / 2 - affine[:3, :3] @ center_index
+    affine[:3, 3] = (low_lps_mm + high_lps_mm) / 2 - affine[:3, :3] @ center_index
     return affine, (int(shape[0]), int(shape[1]), int(shape[2]))
 
 

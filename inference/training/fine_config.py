@@ -19,6 +19,9 @@ class FineConfig:
         Weight of every label source, by name.
     scenes
         Pieces of spine made for the run.
+    as_phantoms
+        Share of the scenes that look as `spinenode phantom` draws them (`phantom_scenes`), and not
+        as `rendering` does.
     held_out
         Further scenes that judge it, cut from procedural spines that no training scene is cut from.
     phantom_spines, phantom_spacing_mm
@@ -28,6 +31,7 @@ class FineConfig:
     seed: int = 20261121
     sources: dict[str, float] = field(default_factory=lambda: {"phantom": 1.0})
     scenes: int = 400
+    as_phantoms: float = 0.0
     held_out: int = 6
     phantom_spines: int = 8
     phantom_spacing_mm: float = 1.25

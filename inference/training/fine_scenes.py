@@ -91,13 +91,33 @@ def make_scene(mix: SourceMix, network: nn.Module, seed: int, number: int) -> Fi
         beyond = beyond_field_of_view(hu.shape, rng)
         hu[beyond] = AIR_HU
         classes[beyond] = levels[beyond] = 0
+    return answered(network, hu, (classes, levels), _true_centres(geometry))
+
+
+def answered(
+    network: nn.Module,
+    hu: npt.NDArray[np.float32],
+    truth: tuple[UInt8, UInt8],
+    centres: tuple[UInt8, npt.NDArray[np.floating]],
+) -> FineScene:
+    """Scene of an image at 1 mm, with what the first network says about it.
+
+    Parameters
+    ----------
+    truth
+        Classes and levels, as in `FineScene`.
+    centres
+        VerSe labels of the vertebrae in view, and the centres (n, 3) of their bodies in mm from
+        the scene's middle, ``[R+, A+, S+]``.
+    """
     coarse, votes_mm = first_answer(network, hu)
+    classes, levels = truth
     return FineScene(
-        hu=hu.astype(np.int16),
+        hu=np.rint(hu).astype(np.int16),
         classes=classes,
         levels=levels,
         coarse=np.rint(coarse * 255).astype(np.uint8),
-        owner=_owners(coarse, votes_mm, geometry),
+        owner=_owners(coarse, votes_mm, centres),
     )
 
 
@@ -119,13 +139,15 @@ def _coarse_grid_mm(shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
 
 
 def _owners(
-    coarse: npt.NDArray[np.float32], votes_mm: npt.NDArray[np.float32], truth: LabelGeometry
+    coarse: npt.NDArray[np.float32],
+    votes_mm: npt.NDArray[np.float32],
+    centres: tuple[UInt8, npt.NDArray[np.floating]],
 ) -> UInt8:
     """Give vertebra voxels to the true centre they vote for, and grow as the product does."""
     tissue = coarse.argmax(axis=0)
     vertebra = (tissue == Tissue.BODY) | (tissue == Tissue.POSTERIOR)
     owner = np.zeros(tissue.shape, dtype=np.uint8)
-    labels, centres_mm = _true_centres(truth)
+    labels, centres_mm = centres
     if not labels.size or not vertebra.any():
         return owner
     away, nearest = cKDTree(centres_mm).query(votes_mm[:, vertebra].T)

@@ -63,7 +63,7 @@ def phantom_source(seed: int, spacing_mm: float = SPACING_MM) -> LabelSource:
     return LabelSource(
         name=f"phantom_{seed}",
         spacing_mm=spacing_mm,
-        classes=_classes(fields, labels, bodies),
+        classes=tissue_classes(fields, labels, bodies),
         levels=levels,
         spine_distance=stored_distance(fields.vertebra),
         rest_distance=stored_distance(rest),
@@ -92,7 +92,8 @@ def _frame(
     return affine, (x, y, z)
 
 
-def _classes(fields: BoneFields, labels: UInt8, bodies: UInt8) -> UInt8:
+def tissue_classes(fields: BoneFields, labels: UInt8, bodies: UInt8) -> UInt8:
+    """`inference.networks.Tissue` of every voxel of a procedural patient's bones and discs."""
     classes = np.zeros(labels.shape, dtype=np.uint8)
     classes[fields.disc < 0] = Tissue.DISC
     classes[fields.pelvis < 0] = Tissue.OTHER_BONE
