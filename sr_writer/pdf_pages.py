@@ -6,6 +6,7 @@ import io
 
 from PIL import Image as PillowImage
 from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
 from reportlab.lib.units import mm
 from reportlab.platypus import Image, Spacer, Table, TableStyle
 from reportlab.platypus.flowables import Flowable
@@ -122,7 +123,7 @@ def report_head(header: Dataset | None, settings: WriterSettings) -> list[Flowab
 
 def _patient_line(header: Dataset) -> str:
     """Identify patient and study; a name the font cannot show is left to the identifiers."""
-    name = str(header.PatientName).split("=")[0].replace("^", " ").strip()
+    name = _first_of(header.PatientName).split("=")[0].replace("^", " ").strip()
     if not is_printable(name):
         name = "(name as in the study)"
     parts = [
@@ -134,6 +135,11 @@ def _patient_line(header: Dataset) -> str:
         ("accession number", str(header.AccessionNumber)),
     ]
     return " · ".join(f"{title} {value}" for title, value in parts if value)
+
+
+def _first_of(value: object) -> str:
+    """The first value where a device wrote several into an element that holds one."""
+    return str(next(iter(value), "") if isinstance(value, MultiValue) else value)
 
 
 def _iso(date: str) -> str:
@@ -233,8 +239,8 @@ def _warning_lines(findings: Findings, limit: int) -> list[Flowable]:
 def _identity_lines(findings: Findings) -> list[str]:
     lines = [f"Program: {findings.software_name} {findings.software_version}"]
     if findings.model is not None:
-        model = findings.model
-        lines.append(f"Model: {model.name} {model.version}, sha256 {model.sha256}")
+        made_by = wording.origin_of_masks(findings.model)
+        lines.append(f"Masks: {made_by}, sha256 {findings.model.sha256}")
     source = findings.source
     if source.series_instance_uid:
         lines.append(f"Source series: {source.series_instance_uid}, {source.instances} instances")

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import unicodedata
 
-from sr_writer.findings_schema import Findings, SpineFindings, VertebraFindings
+from inference.supplied_mask import MODEL_NAME as SUPPLIED_MASK
+from sr_writer.findings_schema import Findings, ModelFindings, SpineFindings, VertebraFindings
 from sr_writer.settings import PredecessorObject
 from texture.calibration import GENERIC_CALIBRATION
 
@@ -187,8 +188,15 @@ def model_text(findings: Findings) -> str:
     """Program and model with versions."""
     text = f"{findings.software_name} {findings.software_version}"
     if findings.model is not None:
-        text += f", model {findings.model.name} {findings.model.version}"
+        text += f", {origin_of_masks(findings.model)}"
     return text
+
+
+def origin_of_masks(model: ModelFindings) -> str:
+    """Which model drew the masks, or that they came from elsewhere."""
+    if model.name == SUPPLIED_MASK:
+        return SUPPLIED_MASK
+    return f"model {model.name} {model.version}"
 
 
 def preset_text(findings: Findings) -> str:

@@ -55,9 +55,10 @@ def test_patient_and_study_are_named(full_result):
         ("ISO_IR 126", "Διονυσίου^Ελένη", "Διονυσίου Ελένη"),
         ("ISO_IR 13", "ﾔﾏﾀﾞ^ﾀﾛｳ", "(name as in the study)"),
         ("ISO_IR 127", "قباني^لنزار", "(name as in the study)"),
+        ("ISO_IR 100", "Tester^Anna\\Other^Name", "Tester Anna"),
     ],
 )
-def test_a_name_that_the_font_would_garble_is_left_to_the_identifiers(
+def test_a_name_is_printed_once_and_readable_or_left_to_the_identifiers(
     charset, name, printed, make_case, settings, tmp_path
 ):
     def rename(ds):

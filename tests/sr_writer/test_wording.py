@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from inference import deformity, measurement
+from inference.supplied_mask import MODEL_NAME as SUPPLIED_MASK
 from sr_writer import wording
 from sr_writer.findings_schema import ReferenceFindings, SpineFindings
 from texture.calibration import GENERIC_CALIBRATION
@@ -63,3 +64,10 @@ def test_no_name_of_a_key_reaches_narrative_or_report(full_result):
     narrative = (full_result.out / "narrative.sr.dcm").read_bytes()
     for key in (b"generic-120kvp", b"portal_venous", b"cut_by", b"bmd_mg", b"height_loss"):
         assert key not in narrative
+
+
+def test_supplied_masks_are_no_model(make_case):
+    findings = make_case().findings
+    assert f"model {findings.model.name} {findings.model.version}" in wording.model_text(findings)
+    supplied = replace(findings, model=replace(findings.model, name=SUPPLIED_MASK))
+    assert wording.model_text(supplied).endswith(f", {SUPPLIED_MASK}")
