@@ -7,13 +7,14 @@ density is the vessel or kidney if it is enhanced, and ordinary soft tissue if i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from inference.anatomy import VertebraLevel
 from inference.volume import CTVolume
 
 Interval = tuple[float, float]
@@ -33,6 +34,9 @@ AORTA = Window((-15.0, 40.0), (-65.0, -12.0), 9.0)
 VENA_CAVA = Window((-42.0, -8.0), (-60.0, -10.0), 8.0)
 KIDNEYS = (Window((28.0, 78.0), (-28.0, 38.0), 9.0), Window((-78.0, -28.0), (-28.0, 38.0), 9.0))
 HALF_HEIGHT_MM = 8.0
+VESSEL_LEVELS = (VertebraLevel.L1, VertebraLevel.L2, VertebraLevel.L3, VertebraLevel.L4)
+KIDNEY_LEVELS = (VertebraLevel.T12, VertebraLevel.L1, VertebraLevel.L2)
+"""Further down the windows show muscle, which is as dark as a kidney without contrast agent."""
 
 HOMOGENEOUS_SD_HU = 30.0
 PLAUSIBLE_HU = (-20.0, 500.0)
@@ -72,7 +76,9 @@ class Enhancement:
 
 
 def contrast_phase(
-    volume: CTVolume, bodies: npt.NDArray[np.uint8], lumbar_centres: Sequence[npt.ArrayLike]
+    volume: CTVolume,
+    bodies: npt.NDArray[np.uint8],
+    centres_lps_mm: Mapping[VertebraLevel, npt.ArrayLike],
 ) -> str | None:
     """``native``, ``portal_venous``, ``arterial``, ``late``, ``unspecified``, or None if unknown.
 
@@ -83,25 +89,29 @@ def contrast_phase(
     ----------
     bodies
         Body labels on the volume's grid; bone is excluded from the search.
-    lumbar_centres
-        Centres of the bodies of T12-L4 that were found, LPS mm.
+    centres_lps_mm
+        Of the bodies that were found, by level.
     """
-    phase = enhancement(volume, bodies, lumbar_centres).phase
+    phase = enhancement(volume, bodies, centres_lps_mm).phase
     named = (volume.source.acquisition.ContrastBolusAgent or "").strip()
     return "unspecified" if phase is None and named else phase
 
 
 def enhancement(
-    volume: CTVolume, bodies: npt.NDArray[np.uint8], lumbar_centres: Sequence[npt.ArrayLike]
+    volume: CTVolume,
+    bodies: npt.NDArray[np.uint8],
+    centres_lps_mm: Mapping[VertebraLevel, npt.ArrayLike],
 ) -> Enhancement:
     """What the vessels and kidneys show; two levels must agree on each."""
 
-    def agreed(window: Window) -> float | None:
-        return _agreed([ball_hu(volume, bodies, centre, window) for centre in lumbar_centres])
+    def agreed(window: Window, levels: Sequence[VertebraLevel]) -> float | None:
+        here = [centres_lps_mm[level] for level in levels if level in centres_lps_mm]
+        return _agreed([ball_hu(volume, bodies, centre, window) for centre in here])
 
-    kidneys = [agreed(window) for window in KIDNEYS]
+    aorta, vena_cava = (agreed(window, VESSEL_LEVELS) for window in (AORTA, VENA_CAVA))
+    kidneys = [agreed(window, KIDNEY_LEVELS) for window in KIDNEYS]
     darker = min((value for value in kidneys if value is not None), default=None)
-    return Enhancement(agreed(AORTA), agreed(VENA_CAVA), None if None in kidneys else darker)
+    return Enhancement(aorta, vena_cava, None if None in kidneys else darker)
 
 
 def ball_hu(

@@ -15,7 +15,7 @@ from inference.report import Segmentation, VertebraMeasurement
 from inference.volume import CTVolume
 from texture.calibration import GENERIC_CALIBRATION, Calibration, generic_obstacle
 from texture.compute import RegionTexture, measure_region
-from texture.contrast import contrast_phase
+from texture.contrast import VESSEL_LEVELS, contrast_phase
 from texture.conversion import DEFAULT_CORRECTIONS, Conversion, Corrections
 from texture.density import BodyFrame, hu_statistics, spine_density, trabecular_core
 from texture.errors import RegionError
@@ -29,7 +29,6 @@ from texture.settings import Settings, resolve_settings
 FOREIGN_MATERIAL = "foreign_material"
 FOREIGN_REASON = "foreign material (metal or cement) in or at the vertebral body"
 SMALL_CORE_REASON = "the trabecular core is too small for a density"
-AORTA_LEVELS = (VertebraLevel.L1, VertebraLevel.L2, VertebraLevel.L3, VertebraLevel.L4)
 
 
 @dataclass(frozen=True)
@@ -80,8 +79,8 @@ def extract(
         )
     acquisition = volume.source.acquisition
     centres = {m.level: np.array(m.centroid_lps_mm) for m in measurements}
-    abdominal = [centres[level] for level in AORTA_LEVELS if level in centres]
-    phase = contrast_phase(volume, segmentation.bodies, abdominal)
+    abdominal = [centres[level] for level in VESSEL_LEVELS if level in centres]
+    phase = contrast_phase(volume, segmentation.bodies, centres)
     context = _Context(
         volume=volume,
         segmentation=segmentation,
