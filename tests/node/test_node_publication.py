@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import sqlite3
-import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from pydicom import dcmread
 from pydicom.filebase import DicomFileLike
 from pydicom.filewriter import write_dataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 import node.contents
-import node.direct_write
 import node.folders
 import node.late_entries
 from node import Addition, OutOfResources, Spool, SpoolSettings, StoreRequest
 from node.contents import SeriesContents
-from node.direct_write import ALIGNMENT, WORTHWHILE_BYTES, MemoryPool, write_all
 from node.durable import names_follow_content
 from node.incoming import MEMORY_BYTES
 from node.received import series_key
@@ -304,29 +298,6 @@ def test_senders_are_told_apart_while_the_series_is_purged(spool, store):
     record = spool.index.record(KEY)
     files = list((spool.root / "series").rglob("*.dcm"))
     assert len(files) == (0 if record is None else len(record.instances))
-
-
-@settings(deadline=None)  # a busy disk
-@given(size=st.integers(0, 3 * ALIGNMENT) | st.integers(WORTHWHILE_BYTES - 9, MEMORY_BYTES))
-def test_what_is_written_past_the_cache_is_what_was_given(size):
-    pool = MemoryPool(MEMORY_BYTES)
-    memory = memoryview(pool.take())
-    memory[:size] = os.urandom(size)
-    with tempfile.TemporaryFile(buffering=0) as file:
-        write_all(file.fileno(), memory[:size])
-        assert os.pread(file.fileno(), MEMORY_BYTES + 1, 0) == memory[:size]
-
-
-def test_a_file_system_without_direct_writes_takes_the_common_way(tmp_path, monkeypatch):
-    def no_direct(_descriptor, _command, flags=0):
-        if flags & os.O_DIRECT:
-            raise OSError(errno.EINVAL, "not here")
-
-    monkeypatch.setattr(node.direct_write.fcntl, "fcntl", no_direct)
-    content = os.urandom(2 * WORTHWHILE_BYTES)
-    with (tmp_path / "file").open("wb") as file:
-        write_all(file.fileno(), memoryview(content))
-    assert (tmp_path / "file").read_bytes() == content
 
 
 def test_meta_information_names_the_sender(spool, encoded):
