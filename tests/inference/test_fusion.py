@@ -7,7 +7,7 @@ import pytest
 
 from inference.axes import canonical_order
 from inference.completeness import cut_by_border
-from inference.fusion import fuse
+from inference.fusion import SoftMask, fuse
 from inference.networks import Tissue
 from inference.preprocess import NetworkGrid, PreparedVolume
 from inference.sliding import VoxelPrediction
@@ -58,6 +58,21 @@ def test_a_ball_keeps_place_and_size_on_any_source_grid(spacing):
     wrong = (masks.labels == 20) != (truth > 0.5)
     assert np.abs(distance[wrong] - 18).max(initial=0) < 0.75
     assert np.array_equal(masks.bodies, masks.labels)
+
+
+@pytest.mark.parametrize(("from_mm", "to_mm", "slices"), [(21, 24, [4]), (23, 27, [])])
+def test_a_thick_slice_is_decided_at_its_centre(from_mm, to_mm, slices):
+    """5 mm slices have their centres at 22.5 and 27.5 mm; a mean over the slice decides otherwise."""
+    prediction, labels = scene([((22, 40, 40), 12)])
+    whole = np.zeros((80, 80, 80), dtype=np.float32)
+    whole[from_mm:to_mm] = 1.0
+    everywhere = tuple(slice(0, 40) for _ in range(3))
+
+    def fine(_owner, _number, _extent):
+        return SoftMask(everywhere, whole, whole)
+
+    masks = fuse(prediction, labels, {1: 20}, NOTHING, source_of((5, 1, 1)), fine)
+    assert np.flatnonzero((masks.labels == 20).any(axis=(1, 2))).tolist() == slices
 
 
 def test_touching_vertebrae_share_no_voxel_and_leave_no_gap():
