@@ -34,7 +34,8 @@ from inference.volume import Notice
 _SCALES = np.linspace(0.76, 1.24, 9)
 _SCALE_SIGMA = 0.1
 _OFFSETS = np.linspace(-4.0, 4.0, 17)
-_OFFSET_SIGMA = 0.9
+_OFFSET_SIGMA = 1.1
+"""As measured over 29 views of procedural patients."""
 _SHORT_VIEW = 6
 """Below this many vertebrae the network sees little context and its offset grows (up to 3)."""
 
