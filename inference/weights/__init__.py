@@ -60,9 +60,9 @@ REFINER_PREFIX = "refiner."
 
 RELEASED = WeightsFile(
     path=Path(__file__).with_name("spinenode-2mm.safetensors"),
-    sha256="0e16472cc649f65b40f09721b7a2a48103c3121bc92454dcc872ef1e815ede02",
+    sha256="654e4e21a4d4d97447678f35858c124932fa04acac3566e50b9497612f201fc7",
     name="spinenode-2mm",
-    version="0.5.0",
+    version="0.6.0",
 )
 """The weights this version ships; licence CC BY-SA 4.0 (see the model card)."""
 
