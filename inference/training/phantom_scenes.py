@@ -14,6 +14,7 @@ from torch import nn
 
 from inference.anatomy import SACRUM_LABEL
 from inference.axes import to_canonical
+from inference.label_boxes import Box
 from inference.phantom.anatomy import SpineAnatomy, random_options, sample_anatomy
 from inference.phantom.bones import bone_fields
 from inference.phantom.geometry import label_maps
@@ -30,11 +31,18 @@ from inference.training.phantom_source import tissue_classes
 from inference.volume import Affine, HUArray
 
 _MARGIN_MM = 12.0
+"""Scanned around a scene, so that thick slices reach beyond its ends."""
+
 _JITTER_SD_MM = (8.0, 8.0, 15.0)
 _BEHIND_BODY_MM = 18.0
-_SEEDS = 2**31
+"""By which the middle of a scene lies behind that of a body: the arch is to be in it."""
 
-Box = tuple[slice, slice, slice]
+_IN_PLANE_MM = (0.5, 1.3)
+_SLICE_MM = (0.7, 5.0)
+_NOISE_HU = (3.0, 40.0)
+_BMD_MG_CM3 = (30.0, 220.0)
+_ACROSS = {"sagittal": 0, "coronal": 1, "axial": 2}
+_SEEDS = 2**31
 
 
 @dataclass(frozen=True)
@@ -75,29 +83,31 @@ def phantom_scene(network: nn.Module, seed: int, number: int) -> FineScene:
 
 def _scan(rng: np.random.Generator) -> _Scan:
     anatomy = sample_anatomy(rng, random_options(rng))
-    in_plane, slice_mm = rng.uniform(0.5, 1.3), np.exp(rng.uniform(np.log(0.7), np.log(5.0)))
-    orientation = str(rng.choice(ORIENTATIONS))
-    across = {"sagittal": 0, "coronal": 1, "axial": 2}[orientation]
-    x, y, z = (float(slice_mm if axis == across else in_plane) for axis in range(3))
-    spec = PhantomSpec(
-        seed=int(rng.integers(_SEEDS)),
-        orientation=orientation,
-        spacing_xyz_mm=(x, y, z),
-        noise_hu=float(rng.uniform(3, 40)),
-        bmd_mg_cm3=float(rng.uniform(30, 220)),
-    )
-    around = rng.choice(np.array(anatomy.vertebrae, dtype=object))
+    spec = _random_spec(rng)
+    around = anatomy.vertebrae[int(rng.integers(len(anatomy.vertebrae)))]
     middle = around.center_lps_mm + rng.normal(0.0, _JITTER_SD_MM)
     middle[1] += _BEHIND_BODY_MM
     half = np.array(SCENE_SHAPE) * FINE_MM / 2 + _MARGIN_MM
     affine, shape = scan_box(spec, middle - half, middle + half)
-    made = render(spec, anatomy, affine, shape)
-    hu, canonical, order = to_canonical(made.hu, affine)
-    spacing = np.linalg.norm(canonical[:3, :3], axis=0)
+    hu, canonical, order = to_canonical(render(spec, anatomy, affine, shape).hu, affine)
+    k, j, i = np.linalg.norm(canonical[:3, :3], axis=0)
     depth, rows, columns = hu.shape
-    whole = (depth, rows, columns)
-    mm = (float(spacing[0]), float(spacing[1]), float(spacing[2]))
-    return _Scan(anatomy, hu, canonical, NetworkGrid(order, whole, mm, (0, 0, 0), whole))
+    whole, spacing_mm = (depth, rows, columns), (float(k), float(j), float(i))
+    return _Scan(anatomy, hu, canonical, NetworkGrid(order, whole, spacing_mm, (0, 0, 0), whole))
+
+
+def _random_spec(rng: np.random.Generator) -> PhantomSpec:
+    orientation = str(rng.choice(ORIENTATIONS))
+    spacing_mm = [float(rng.uniform(*_IN_PLANE_MM))] * 3
+    spacing_mm[_ACROSS[orientation]] = float(np.exp(rng.uniform(*np.log(_SLICE_MM))))
+    x, y, z = spacing_mm
+    return PhantomSpec(
+        seed=int(rng.integers(_SEEDS)),
+        orientation=orientation,
+        spacing_xyz_mm=(x, y, z),
+        noise_hu=float(rng.uniform(*_NOISE_HU)),
+        bmd_mg_cm3=float(rng.uniform(*_BMD_MG_CM3)),
+    )
 
 
 def _middle(shape: tuple[int, int, int]) -> Box:
