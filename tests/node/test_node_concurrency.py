@@ -1,4 +1,4 @@
-"""What threads share: commits and series folders."""
+"""What threads share: commits."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from node.gate import Gate
 from node.group_commit import GroupCommit
 
 
@@ -44,21 +43,3 @@ def test_a_failed_commit_fails_each_of_its_items_and_not_the_next():
     with pytest.raises(OSError, match="disk"):
         group.add("bad")
     assert group.add("good") == "good"
-
-
-def test_purging_waits_for_publishers_and_publishers_for_purging():
-    gate, story = Gate(), []
-
-    def purge():
-        with gate.alone("s"):
-            story.append("purged")
-
-    with gate.shared("s"), gate.shared("s"), gate.shared("other"):
-        purger = threading.Thread(target=purge)
-        purger.start()
-        story.append("published")
-    purger.join(10)
-    assert story == ["published", "purged"]
-    with gate.shared("s"):
-        story.append("again")
-    assert story[-1] == "again"
