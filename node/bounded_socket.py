@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import struct
@@ -44,6 +45,7 @@ class BoundedSocket(AssociationSocket):
         self._view = memoryview(self._buffer)
         self._view[: len(first_pdu)] = first_pdu
         self._start, self._end = 0, len(first_pdu)
+        self._is_receiving = self._is_interrupted = False
 
     @property
     def ready(self) -> bool:
@@ -113,6 +115,14 @@ class BoundedSocket(AssociationSocket):
             if held < wanted and time.monotonic() > deadline:
                 raise TimeoutError("PDU took too long")
 
+    def interrupt(self) -> None:
+        """Read nothing more, also in a thread that waits for the rest of a PDU; sending goes on."""
+        self._is_interrupted = True
+        if self._is_receiving and self.socket is not None:
+            with contextlib.suppress(OSError):
+                # Not the TLS layer's own shutdown, which would go on in plain text.
+                socket.socket.shutdown(self.socket, socket.SHUT_RD)
+
     def _fill(self, nr_bytes: int) -> None:
         if self._start + nr_bytes > len(self._buffer) or self._start == self._end:
             waiting = self._end - self._start
@@ -131,10 +141,15 @@ class BoundedSocket(AssociationSocket):
         """Read once."""
         if self.socket is None:
             raise ConnectionResetError("connection is closed")
+        self._is_receiving = True
+        if self._is_interrupted:
+            raise ConnectionAbortedError("reading was ended here")
         try:
             count = self.socket.recv_into(target, 0, flags)
         except BlockingIOError as error:
             raise TimeoutError("peer is silent inside a PDU") from error
+        finally:
+            self._is_receiving = False
         if not count:
             raise ConnectionResetError("peer closed the connection")
         return int(count)

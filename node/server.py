@@ -10,6 +10,7 @@ from typing import cast
 
 from pynetdicom.association import Association
 
+from node.bounded_socket import BoundedSocket
 from node.commitment_scp import CommitmentScp
 from node.commitment_scu import ReportConsumer
 from node.completion import CompletionDispatcher, SeriesConsumer
@@ -131,6 +132,8 @@ class NodeServer:
         for place in self._roster.alive():
             if place.thread is not None:
                 LOG.warning("association %d aborted at stop", place.number)
+                if isinstance(connection := place.thread.dul.socket, BoundedSocket):
+                    connection.interrupt()
                 place.thread.abort()
         self._dispatcher.stop()
         self._report_ended()

@@ -269,8 +269,13 @@ def test_a_sender_that_vanishes_leaves_nothing_behind(raw_peer, wait_until, rece
     wait_until(lambda: node.server.status().open_associations == 0)
 
 
-def test_stopping_cuts_a_transfer_that_does_not_end(raw_peer):
-    peer = raw_peer()
-    peer.connection.sendall(p_data(pdv(1, 3, command_set()), pdv(1, 0, data_set())))
-    raw_peer.node.server.stop(drain_seconds=0.1)
-    assert not raw_peer.node.server.status().listening
+@pytest.mark.timeout(45)  # less than the idle limit, after which it would end by itself
+@pytest.mark.parametrize("missing", [0, 20])
+def test_stopping_cuts_a_transfer_that_does_not_end(raw_peer, wait_until, missing):
+    """Between two PDUs, and inside one."""
+    peer, node = raw_peer(), raw_peer.node
+    start = p_data(pdv(1, 3, command_set()), pdv(1, 0, data_set()))
+    peer.connection.sendall(start[: len(start) - missing])
+    wait_until(lambda: node.server.status().open_associations == 1)
+    node.server.stop(drain_seconds=0.1)
+    assert not node.server.status().listening
