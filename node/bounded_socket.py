@@ -142,9 +142,9 @@ class BoundedSocket(AssociationSocket):
         if self.socket is None:
             raise ConnectionResetError("connection is closed")
         self._is_receiving = True
-        if self._is_interrupted:
-            raise ConnectionAbortedError("reading was ended here")
         try:
+            if self._is_interrupted:
+                raise ConnectionAbortedError("reading was ended here")
             count = self.socket.recv_into(target, 0, flags)
         except BlockingIOError as error:
             raise TimeoutError("peer is silent inside a PDU") from error

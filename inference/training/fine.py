@@ -11,12 +11,11 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
 from inference.networks import SpineUNet
 from inference.training.bundle import first_part
@@ -27,6 +26,7 @@ from inference.training.fine_config import FineConfig, read_fine_config
 from inference.training.fine_samples import random_sample
 from inference.training.fine_scenes import FineScene, make_scene
 from inference.training.fine_trainer import FineTrainer, examine
+from inference.training.patches import SourceMix
 from inference.training.phantom_scenes import phantom_scene
 from inference.training.sources import held_out_mix, source_mix
 
@@ -116,31 +116,17 @@ def _load(store: Path, number: int) -> FineScene | None:
 
 def _make_scenes(config: FineConfig, options: argparse.Namespace, numbers: Sequence[int]) -> None:
     mix = source_mix(config, options.data, options.out / "sources")
-
-    def scene(network: nn.Module, number: int) -> FineScene:
-        if _drawn_as_phantom(config, number):
-            return phantom_scene(network, config.seed, number)
-        return make_scene(mix, network, config.seed, number)
-
-    _store_scenes(scene, options, numbers)
-
-
-def _drawn_as_phantom(config: FineConfig, number: int) -> bool:
-    return np.random.default_rng([config.seed, number, 2]).random() < config.as_phantoms
+    _store_scenes(config, mix, options, numbers)
 
 
 def _make_held_out(config: FineConfig, options: argparse.Namespace) -> None:
     mix = held_out_mix(config, options.out / "sources")
     numbers = range(_HELD_OUT_SHIFT, _HELD_OUT_SHIFT + config.held_out)
-
-    def scene(network: nn.Module, number: int) -> FineScene:
-        return make_scene(mix, network, config.seed, number)
-
-    _store_scenes(scene, options, numbers)
+    _store_scenes(config, mix, options, numbers)
 
 
 def _store_scenes(
-    make: Callable[[nn.Module, int], FineScene], options: argparse.Namespace, numbers: Sequence[int]
+    config: FineConfig, mix: SourceMix, options: argparse.Namespace, numbers: Sequence[int]
 ) -> None:
     store = options.out / "scenes"
     store.mkdir(parents=True, exist_ok=True)
@@ -150,8 +136,15 @@ def _store_scenes(
     for number in numbers:
         path = store / f"scene_{number}.npz"
         if not path.is_file():
-            make(network, number).save(path)
+            _scene(config, mix, network, number).save(path)
     _log.info("scenes ready: %d", len(numbers))
+
+
+def _scene(config: FineConfig, mix: SourceMix, network: SpineUNet, number: int) -> FineScene:
+    """Draw, by the number alone, whether a scene looks as phantoms do, and then the scene."""
+    if np.random.default_rng([config.seed, number, 2]).random() < config.as_phantoms:
+        return phantom_scene(network, config.seed, number)
+    return make_scene(mix, network, config.seed, number)
 
 
 def _note(out: Path, line: dict[str, float]) -> None:

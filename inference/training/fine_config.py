@@ -20,8 +20,8 @@ class FineConfig:
     scenes
         Pieces of spine made for the run.
     as_phantoms
-        Share of the scenes that look as `spinenode phantom` draws them (`phantom_scenes`), and not
-        as `rendering` does.
+        Share of the scenes, held-out ones too, that look as `spinenode phantom` draws
+        them (`phantom_scenes`), and not as `rendering` does.
     held_out
         Further scenes that judge it, cut from procedural spines that no training scene is cut from.
     phantom_spines, phantom_spacing_mm

@@ -10,12 +10,12 @@ import base64
 import hashlib
 import re
 import shutil
-import time
 import zipfile
 from pathlib import Path
 
 import pytest
 from plain_debian import Booted
+from waiting import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3000)]
 DOCUMENT = Path(__file__).parents[2] / "docs/installation.md"
@@ -89,10 +89,7 @@ def jobs(debian: Booted) -> list[str]:
 
 
 def wait_for_jobs(debian: Booted, states: list[str], seconds: float = 600) -> None:
-    deadline = time.monotonic() + seconds
-    while (found := sorted(jobs(debian))) != sorted(states):
-        assert time.monotonic() < deadline, (found, debian.run("journalctl -u spinenode -n 30"))
-        time.sleep(2)
+    wait_for(lambda: sorted(jobs(debian)) == sorted(states), f"jobs to be {states}", seconds)
 
 
 def service_process(debian: Booted) -> dict[str, str]:
