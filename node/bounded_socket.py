@@ -144,7 +144,7 @@ class BoundedSocket(AssociationSocket):
         self._is_receiving = True
         try:
             if self._is_interrupted:
-                raise ConnectionAbortedError("reading was ended here")
+                raise ConnectionResetError("reading was ended here")
             count = self.socket.recv_into(target, 0, flags)
         except BlockingIOError as error:
             raise TimeoutError("peer is silent inside a PDU") from error

@@ -10,12 +10,12 @@ from typing import cast
 
 from pynetdicom.association import Association
 
-from node.bounded_socket import BoundedSocket
 from node.commitment_scp import CommitmentScp
 from node.commitment_scu import ReportConsumer
 from node.completion import CompletionDispatcher, SeriesConsumer
 from node.doorway import Doorway
 from node.errors import Permanent
+from node.farewell import abort
 from node.late_entries import Addition
 from node.observer import NodeObserver, SilentObserver
 from node.received import StoredInstance, series_key
@@ -129,12 +129,10 @@ class NodeServer:
         deadline = time.monotonic() + drain_seconds
         while self._roster.alive() and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
-        for place in self._roster.alive():
-            if place.thread is not None:
-                LOG.warning("association %d aborted at stop", place.number)
-                if isinstance(connection := place.thread.dul.socket, BoundedSocket):
-                    connection.interrupt()
-                place.thread.abort()
+        left = self._roster.alive()
+        for place in left:
+            LOG.warning("association %d aborted at stop", place.number)
+        abort([place.thread for place in left if place.thread is not None])
         self._dispatcher.stop()
         self._report_ended()
         self._server = None

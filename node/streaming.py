@@ -117,7 +117,10 @@ class StreamingDul(GuardedDul):
                 return
             except OSError as error:
                 LOG.error("association lost inside an object: %s", type(error).__name__)
-                self._end(TRANSPORT_CLOSED)
+                if self._abort_is_wanted():
+                    self._checkpoint.wake()
+                else:
+                    self._end(TRANSPORT_CLOSED)
                 return
         self._checkpoint.wake()
         super()._read_pdu_data()

@@ -6,6 +6,7 @@ import socket
 import threading
 
 import pytest
+from knocking import knock
 from pynetdicom import AE
 
 from node import ListenerLimits, Peer, echo
@@ -16,19 +17,16 @@ CALLED_UNKNOWN, CALLING_UNKNOWN, TOO_MANY = (1, 1, 7), (1, 1, 3), (2, 3, 2)
 
 
 @pytest.fixture
-def knock():
+def refusal_of():
     """Ask for an association; return (1, 1, 7) and the like, or None if it was opened."""
     opened = []
 
     def ask(node, calling="SCANNER", called="SPINENODE"):
-        ae = AE(ae_title=calling)
-        ae.add_requested_context(VERIFICATION)
-        association = ae.associate("127.0.0.1", node.server.port, ae_title=called)
-        if association.is_established:
-            opened.append(association)
-            return None
-        answer = association.acceptor.primitive
-        return answer.result, answer.result_source, answer.diagnostic
+        answer = knock(node.server.port, calling, called)
+        assert answer.is_admitted is (answer.refusal is None)
+        if answer.is_admitted:
+            opened.append(answer.association)
+        return answer.refusal
 
     ask.opened = opened
     yield ask
@@ -36,11 +34,11 @@ def knock():
         association.release()
 
 
-def test_a_called_title_that_is_not_ours_is_refused(start_node, knock):
+def test_a_called_title_that_is_not_ours_is_refused(start_node, refusal_of):
     node = start_node()
-    assert knock(node, called="spinenode") == CALLED_UNKNOWN
-    assert knock(node, called="SPINENODE2") == CALLED_UNKNOWN
-    assert knock(node) is None
+    assert refusal_of(node, called="spinenode") == CALLED_UNKNOWN
+    assert refusal_of(node, called="SPINENODE2") == CALLED_UNKNOWN
+    assert refusal_of(node) is None
 
 
 @pytest.mark.parametrize(
@@ -56,22 +54,27 @@ def test_a_called_title_that_is_not_ours_is_refused(start_node, knock):
     ],
     ids=["anywhere", "address", "name", "other", "elsewhere", "unresolvable", "prefix"],
 )
-def test_calling_titles_and_hosts_are_those_of_the_list(start_node, knock, peer, refusal):
-    assert knock(start_node(peers=(peer,))) == refusal
+def test_calling_titles_and_hosts_are_those_of_the_list(start_node, refusal_of, peer, refusal):
+    assert refusal_of(start_node(peers=(peer,))) == refusal
 
 
-def test_the_limit_of_one_peer_leaves_room_for_the_others(start_node, knock, wait_until):
+def test_the_limit_of_one_peer_leaves_room_for_the_others(start_node, refusal_of, wait_until):
     node = start_node(limits=ListenerLimits(max_associations_per_peer=2))
-    assert [knock(node, "SCANNER") for _ in range(3)] == [None, None, TOO_MANY]
-    assert knock(node, "ANOTHER") is None
-    knock.opened.pop(0).release()
+    assert [refusal_of(node, "SCANNER") for _ in range(3)] == [None, None, TOO_MANY]
+    assert refusal_of(node, "ANOTHER") is None
+    refusal_of.opened.pop(0).release()
     wait_until(lambda: node.server.status().open_associations == 2)
-    assert knock(node, "SCANNER") is None
+    assert refusal_of(node, "SCANNER") is None
 
 
-def test_the_total_limit_counts_all_peers(start_node, knock):
+def test_the_total_limit_counts_all_peers(start_node, refusal_of):
     node = start_node(max_associations=3)
-    assert [knock(node, f"SCANNER{number}") for number in range(4)] == [None, None, None, TOO_MANY]
+    assert [refusal_of(node, f"SCANNER{number}") for number in range(4)] == [
+        None,
+        None,
+        None,
+        TOO_MANY,
+    ]
 
 
 def test_a_slow_name_service_delays_nobody_else(start_node, monkeypatch):

@@ -3,30 +3,24 @@
 import socket
 import threading
 
-from pynetdicom import AE
+from knocking import knock
 
 import node.server
 from node import Peer
 
-VERIFICATION = "1.2.840.10008.1.1"
-
-
-def associate(server, calling):
-    ae = AE(ae_title=calling)
-    ae.add_requested_context(VERIFICATION)
-    return ae.associate("127.0.0.1", server.port, ae_title="SPINENODE")
+CALLING_UNKNOWN = (1, 1, 3)
 
 
 def test_new_peers_decide_on_new_associations_and_drop_no_open_one(start_node):
     server = start_node(peers=(Peer("CT1"),)).server
-    open_one = associate(server, "CT1")
+    open_one = knock(server.port, "CT1").association
     assert open_one.is_established
     server.follow((Peer("CT2"),))
     assert open_one.send_c_echo().Status == 0
-    assert associate(server, "CT1").is_rejected
-    other = associate(server, "CT2")
-    assert other.is_established
-    other.release()
+    assert knock(server.port, "CT1").refusal == CALLING_UNKNOWN
+    other = knock(server.port, "CT2")
+    assert other.is_admitted
+    other.association.release()
     open_one.release()
 
 
@@ -50,7 +44,7 @@ def test_a_listener_whose_accept_loop_hangs_says_so(start_node, monkeypatch, wai
 def test_many_open_associations_are_no_hang(start_node, monkeypatch, wait_until):
     monkeypatch.setattr(node.server, "STALLED_SECONDS", 0.5)
     server = start_node(max_associations=3).server
-    open_ones = [associate(server, f"CT{n}") for n in range(4)]
+    open_ones = [knock(server.port, f"CT{n}").association for n in range(4)]
     assert [one.is_established for one in open_ones] == [True, True, True, False]
     last = server._server.last_turn
     wait_until(lambda: server._server.last_turn > last + 1.0)

@@ -20,6 +20,7 @@ from node.streaming import StreamingDul, dul_factory
 from node.upper_layer import GuardedDul
 
 STATUS_SUCCESS = struct.pack("<HHIH", 0, 0x0900, 2, 0)
+A_ABORT_BY_USER = struct.pack(">BBIBBBB", 7, 0, 4, 0, 0, 0, 0)
 CT, ECHO = b"1.2.840.10008.5.1.4.1.1.2", b"1.2.840.10008.1.1"
 IMPLICIT = b"1.2.840.10008.1.2"
 
@@ -271,11 +272,24 @@ def test_a_sender_that_vanishes_leaves_nothing_behind(raw_peer, wait_until, rece
 
 @pytest.mark.timeout(45)  # less than the idle limit, after which it would end by itself
 @pytest.mark.parametrize("missing", [0, 20])
-def test_stopping_cuts_a_transfer_that_does_not_end(raw_peer, wait_until, missing):
-    """Between two PDUs, and inside one."""
+def test_stopping_cuts_a_transfer_that_does_not_end(raw_peer, wait_until, missing, receive_path):
+    """Between two PDUs, and inside one, where the library closes without a word."""
     peer, node = raw_peer(), raw_peer.node
     start = p_data(pdv(1, 3, command_set()), pdv(1, 0, data_set()))
     peer.connection.sendall(start[: len(start) - missing])
     wait_until(lambda: node.server.status().open_associations == 1)
     node.server.stop(drain_seconds=0.1)
     assert not node.server.status().listening
+    says_so = receive_path is ReceivePath.STREAMED or not missing
+    assert peer.answer() == (A_ABORT_BY_USER if says_so else b"")
+    assert peer.answer() == b""
+
+
+@pytest.mark.timeout(45)
+def test_stopping_aborts_peers_that_rest(raw_peer, caplog):
+    """Said to each before its connection closes (PS3.8 Section 9.3.8), and nothing breaks."""
+    peers = [raw_peer() for _ in range(3)]
+    raw_peer.node.server.stop(drain_seconds=0.1)
+    assert [peer.answer() for peer in peers] == [A_ABORT_BY_USER] * 3
+    assert [peer.answer() for peer in peers] == [b""] * 3
+    assert not [each for each in caplog.records if each.levelname == "ERROR"]

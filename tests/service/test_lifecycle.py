@@ -8,9 +8,9 @@ import time
 
 import pytest
 import yaml
-from pynetdicom import AE
+from knocking import knock
 
-VERIFICATION = "1.2.840.10008.1.1"
+CALLING_UNKNOWN = (1, 1, 3)
 
 
 @pytest.fixture
@@ -49,32 +49,26 @@ def reload(service, **sections) -> None:
     service.process.send_signal(signal.SIGHUP)
 
 
-def associate(service, calling):
-    ae = AE(ae_title=calling)
-    ae.add_requested_context(VERIFICATION)
-    return ae.associate("127.0.0.1", service.port, ae_title="SPINENODE")
-
-
 def test_the_life_of_a_service_under_systemd(service):
     heard = hear_until(service, f"on port {service.port}")
     assert heard[:2] == ["STATUS=starting", "READY=1"]
     assert "WATCHDOG=1" in heard
 
-    open_association = associate(service, "CT1")
+    open_association = knock(service.port, "CT1").association
     assert open_association.is_established
     reload(service, node={"peers": [{"ae_title": "CT2"}]}, rules={"min_instances": 2})
     heard = hear_until(service, "RELOADING=1") + hear_until(service, "READY=1")
     assert any(line.startswith("MONOTONIC_USEC=") for line in heard)
     assert open_association.send_c_echo().Status == 0, "an open association was dropped"
-    assert associate(service, "CT1").is_rejected
+    assert knock(service.port, "CT1").refusal == CALLING_UNKNOWN
     open_association.release()
 
     reload(service, node={"peeers": []})
     heard = hear_until(service, "unknown key 'node.peeers'")
     assert "line " in heard[-1]
-    other = associate(service, "CT2")
-    assert other.is_established, "the former configuration did not stay"
-    other.release()
+    other = knock(service.port, "CT2")
+    assert other.is_admitted, "the former configuration did not stay"
+    other.association.release()
     assert '"configuration refused; the former one stays in force"' in service.log.read_text()
 
     hear_until(service, "WATCHDOG=1")

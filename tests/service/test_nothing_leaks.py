@@ -19,6 +19,7 @@ from pathlib import Path
 import pydicom
 import pytest
 import yaml
+from knocking import knock
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
@@ -161,9 +162,7 @@ def run(make_service, patient, damaged, hook, tmp_path_factory):
         service = make_service(folder, archive.port)
         _talkative(service, quoting_port, hook_port)
         service.start()
-        stranger = AE(ae_title="STRANGER")
-        stranger.add_requested_context("1.2.840.10008.1.1")
-        assert stranger.associate("127.0.0.1", service.port, ae_title="OTHER").is_rejected
+        assert knock(service.port, "STRANGER", called="OTHER").refusal is not None
         service.send(sorted(patient.iterdir()))
         service.send(sorted(damaged.iterdir()))
         service.wait_for(lambda: _settled(service), "both jobs and all deliveries")
