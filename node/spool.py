@@ -204,7 +204,10 @@ class Spool:
         """Delete a series, files first noted then removed; False if it is unknown."""
         key = series_key(study_instance_uid, series_instance_uid)
         with self._series.alone(key):
-            return self.index.begin_purge(key) and self._finish_purge(key)
+            is_known = self.index.begin_purge(key)
+            if is_known:
+                self._finish_purge(key)
+            return is_known
 
     def purge_rested(self, key: str, updated_before: float) -> bool:
         """Delete a series that a consumer took whole and that has not changed since a time.
@@ -213,9 +216,10 @@ class Spool:
         nothing is deleted.
         """
         with self._series.alone(key):
-            return self.index.begin_purge_of_rested(key, updated_before) and (
+            is_rested = self.index.begin_purge_of_rested(key, updated_before)
+            if is_rested:
                 self._finish_purge(key)
-            )
+            return is_rested
 
     def purge_damaged(self, older_than_seconds: float) -> int:
         """Delete files that were set aside that long ago; return how many."""
@@ -230,11 +234,10 @@ class Spool:
         folder = self.root / "damaged"
         return list(folder.iterdir()) if folder.is_dir() else []
 
-    def _finish_purge(self, key: str) -> bool:
+    def _finish_purge(self, key: str) -> None:
         self._folders.forget(key)
         shutil.rmtree(series_folder(self.root, key), ignore_errors=True)
         self.index.forget(key)
-        return True
 
 
 def _own(lock: Path) -> int:
