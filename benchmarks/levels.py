@@ -1,13 +1,14 @@
 """Are the level names right, and does their confidence mean anything?
 
-python -m benchmarks.levels [--views 40] [--data ../shared/data] [--plot OUT.png] [--weights FILE]
-                            [--names-only]
+python -m benchmarks.levels [--views 40] [--cervical 12] [--data ../shared/data] [--plot OUT.png]
+                            [--weights FILE] [--names-only]
 
 Random views of random procedural patients (numeric variants, fractures, scoliosis, every
-orientation, slices of 0.8 to 5 mm; seeds that no training run uses), and, where the data folder is
-there, crops of CTs whose levels are known from their sacrum. Prints identification per group,
-the reliability table, and every confident mistake; draws the reliability plot. With --names-only
-the second network is left out: names do not depend on it, masks (and Dice) do.
+orientation, slices of 0.8 to 5 mm; seeds that no training run uses), views from C2 downwards, and,
+where the data folder is there, crops of CTs whose levels are known from their sacrum. Prints
+identification per group, the reliability table, and every confident mistake; draws the
+reliability plot. With --names-only the second network is left out: names do not depend on it,
+masks (and Dice) do.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from __future__ import annotations
 import argparse
 import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -39,9 +41,13 @@ from inference.volume import CTVolume, LabelArray
 from inference.weights import RELEASED, own_weights
 
 FIRST_SEED = 700_000
+CERVICAL = 710_000
 SACRUM = 26
 _MOST_SLICES = 420
 _MIN_OVERLAP = 0.3
+
+
+ChosenLevels = Callable[[SpineAnatomy, np.random.Generator], tuple[VertebraLevel, ...]]
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,7 @@ class Judged:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--views", type=int, default=40)
+    parser.add_argument("--cervical", type=int, default=12, help="views from C2 downwards")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--weights", type=Path, help="other weights than the released ones")
@@ -78,7 +85,12 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     segmenter = segmenter_of(arguments.weights or RELEASED.path, arguments.names_only)
     results = []
-    for view in (*phantom_views(arguments.views), *real_views(arguments.data)):
+    views = chain(
+        phantom_views("phantom", range(FIRST_SEED, FIRST_SEED + arguments.views), random_levels),
+        phantom_views("cervical", range(CERVICAL, CERVICAL + arguments.cervical), neck_levels),
+        real_views(arguments.data),
+    )
+    for view in views:
         results.append(judge(view, segmenter))
         print(line(results[-1]), flush=True)
     report(results)
@@ -96,15 +108,15 @@ def segmenter_of(weights: Path, names_only: bool) -> TorchSegmenter:
         return TorchSegmenter(own_weights(weights, digest, weights.stem), device="auto")
 
 
-def phantom_views(count: int) -> Iterator[View]:
-    for number in range(count):
-        rng = np.random.default_rng(FIRST_SEED + number)
+def phantom_views(group: str, seeds: Iterable[int], chosen: ChosenLevels) -> Iterator[View]:
+    for seed in seeds:
+        rng = np.random.default_rng(seed)
         anatomy = sample_anatomy(rng, random_options(rng))
-        levels = random_levels(anatomy, rng)
+        levels = chosen(anatomy, rng)
         slice_mm = float(rng.choice([0.8, 1.0, 1.5, 2.0, 3.0, 5.0]))
         in_plane = float(rng.uniform(0.8, 1.4))
         spec = PhantomSpec(
-            seed=FIRST_SEED + number,
+            seed=seed,
             orientation=str(rng.choice(ORIENTATIONS)),
             spacing_xyz_mm=(in_plane, in_plane, slice_mm),
             noise_hu=float(rng.uniform(5, 40)),
@@ -113,8 +125,8 @@ def phantom_views(count: int) -> Iterator[View]:
         )
         affine, shape = view_of(spec, anatomy, levels)
         made = render(spec, anatomy, affine, shape)
-        name = f"phantom {FIRST_SEED + number} {levels[0].name}-{levels[-1].name} {slice_mm:g} mm"
-        yield View(name, "phantom", CTVolume(made.hu, affine), made.labels)
+        name = f"{group} {seed} {levels[0].name}-{levels[-1].name} {slice_mm:g} mm"
+        yield View(name, group, CTVolume(made.hu, affine), made.labels)
 
 
 def random_levels(anatomy: SpineAnatomy, rng: np.random.Generator) -> tuple[VertebraLevel, ...]:
@@ -122,6 +134,10 @@ def random_levels(anatomy: SpineAnatomy, rng: np.random.Generator) -> tuple[Vert
     length = int(rng.integers(4, 13))
     start = int(rng.integers(0, max(1, len(present) - length + 1)))
     return tuple(present[start : start + length])
+
+
+def neck_levels(anatomy: SpineAnatomy, rng: np.random.Generator) -> tuple[VertebraLevel, ...]:
+    return tuple(v.level for v in anatomy.vertebrae[: int(rng.integers(5, 10))])
 
 
 def view_of(

@@ -117,13 +117,17 @@ class StreamingDul(GuardedDul):
                 return
             except OSError as error:
                 LOG.error("association lost inside an object: %s", type(error).__name__)
-                if self._abort_is_wanted():
-                    self._checkpoint.wake()
-                else:
-                    self._end(TRANSPORT_CLOSED)
+                self._end_lost(error)
                 return
         self._checkpoint.wake()
         super()._read_pdu_data()
+
+    def _end_lost(self, error: OSError) -> None:
+        """End what cannot be read any more; a peer that may still listen hears an A-ABORT."""
+        if self._abort_is_wanted():
+            self._checkpoint.wake()
+        else:
+            self._end(INVALID_PDU if isinstance(error, TimeoutError) else TRANSPORT_CLOSED)
 
     def _end(self, event: str) -> None:
         self.event_queue.put(event)

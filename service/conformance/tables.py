@@ -56,12 +56,19 @@ def listener_table(node: NodeConfig) -> str:
             ),
             (
                 "Silence on an association",
-                f"{limits.idle_seconds:g} s, then A-ABORT",
+                _after_silence(node),
                 "`node.limits.idle_seconds`",
             ),
             ("Outstanding asynchronous operations", "1", ""),
         ],
     )
+
+
+def _after_silence(node: NodeConfig) -> str:
+    text = f"{node.limits.idle_seconds:g} s, then A-ABORT"
+    if node.receive_path == "library":
+        return f"{text}; inside a message perhaps without one"
+    return text
 
 
 def peers_table(peers: Sequence[PeerConfig]) -> str:

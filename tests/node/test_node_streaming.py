@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pynetdicom.dsutils import encode
 
-from node import ListenerSettings, ReceivePath, echo, send_files
+from node import ListenerLimits, ListenerSettings, ReceivePath, echo, send_files
 from node.bounded_socket import BoundedSocket
 from node.incoming import MEMORY_BYTES
 from node.presentation_data import DataSetFragments, MalformedPdu, Opening
@@ -20,7 +20,8 @@ from node.streaming import StreamingDul, dul_factory
 from node.upper_layer import GuardedDul
 
 STATUS_SUCCESS = struct.pack("<HHIH", 0, 0x0900, 2, 0)
-A_ABORT_BY_USER = struct.pack(">BBIBBBB", 7, 0, 4, 0, 0, 0, 0)
+A_ABORT = struct.pack(">BBI", 7, 0, 4)
+A_ABORT_BY_USER = A_ABORT + bytes(4)
 CT, ECHO = b"1.2.840.10008.5.1.4.1.1.2", b"1.2.840.10008.1.1"
 IMPLICIT = b"1.2.840.10008.1.2"
 
@@ -268,6 +269,35 @@ def test_a_sender_that_vanishes_leaves_nothing_behind(raw_peer, wait_until, rece
     peer.close()
     wait_until(lambda: not list(incoming.iterdir()))
     wait_until(lambda: node.server.status().open_associations == 0)
+
+
+SILENT_AFTER = {
+    "nothing": b"",
+    "a_command": p_data(pdv(1, 3, command_set())),
+    "a_fragment": p_data(pdv(1, 3, command_set()), pdv(1, 0, data_set())),
+    "half_a_pdu": p_data(pdv(1, 3, command_set()), pdv(1, 0, data_set()))[:-20],
+}
+
+
+@pytest.mark.parametrize("sent", SILENT_AFTER.values(), ids=SILENT_AFTER)
+def test_a_silent_peer_hears_an_abort(start_node, quick_limits, sent, receive_path, wait_until):
+    """As the conformance statement says; inside a message the library may close without one."""
+    node = start_node(limits=quick_limits)
+    peer = RawPeer(node.server.port)
+    peer.connection.sendall(sent)
+    may_just_close = receive_path is ReceivePath.LIBRARY and sent
+    assert peer.answer()[:6] in ((A_ABORT, b"") if may_just_close else (A_ABORT,))
+    wait_until(lambda: node.server.status().open_associations == 0)
+    peer.close()
+
+
+def test_a_data_set_beyond_the_limit_ends_with_an_abort(start_node):
+    node = start_node(limits=ListenerLimits(max_instance_bytes=10_000))
+    peer = RawPeer(node.server.port)
+    pieces = p_data(pdv(1, 0, b"x" * 9_000)) + p_data(pdv(1, 2, b"x" * 9_000))
+    peer.connection.sendall(p_data(pdv(1, 3, command_set())) + pieces)
+    assert peer.answer()[:6] == A_ABORT
+    peer.close()
 
 
 @pytest.mark.timeout(45)  # less than the idle limit, after which it would end by itself
