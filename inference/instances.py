@@ -10,6 +10,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from inference.column import column_chain, cut_pieces
+from inference.dens import give_dens
 from inference.label_boxes import Box, widened
 from inference.networks import Tissue
 from inference.preprocess import VOXEL_MM
@@ -70,6 +71,7 @@ def find_instances(prediction: VoxelPrediction) -> InstanceMap:
     chain = column_chain(candidates)
     labels = _assign(prediction, tissue, (*chain, *cut_pieces(chain, candidates)))
     labels[labels > len(chain)] = 0
+    give_dens(labels, prediction, chain)
     kept: list[Instance] = []
     for number in range(1, len(chain) + 1):
         _tidy(labels, tissue, number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -174,3 +175,32 @@ def test_ribs_and_sacrum_become_cues():
     assert [row.ribs for row in cues.vertebrae] == [1.0, 0.0, 0.0, 0.0]
     assert cues.sacrum_below_mm is not None
     assert 15 < cues.sacrum_below_mm < 30
+
+
+def dens_scene(levels, aside=0, top=70.0):
+    """A column with a peg on its first vertebra, whose votes fall 18 mm above the body."""
+    scene, centres = spine(levels, top=top)
+    z, y, x = centres[0]
+    height = 0.75 * float(spacing_mm(levels[0])) / 4
+    away = scene.grid - np.asarray((z, y, x + aside), np.float32)[:, None, None, None]
+    peg = (away[0] > height) & (away[0] <= height + 10) & (np.hypot(away[1], away[2]) < 3)
+    scene.paint(peg & (scene.tissue == 0), Tissue.POSTERIOR, (z + 9, y, x), 8.0)
+    return scene, peg
+
+
+def test_the_dens_belongs_to_the_vertebra_it_stands_on():
+    scene, peg = dens_scene(range(2, 7))
+    found = find_instances(scene.prediction())
+    first = found.instances[0].number
+    assert (found.labels[peg] == first).all()
+    assert len(found.instances) == 5
+
+
+@pytest.mark.parametrize(
+    ("levels", "aside", "top"),
+    [(range(9, 14), 0, 70.0), (range(2, 7), 9, 70.0), (range(2, 7), 0, 100.0)],
+    ids=["thoracic", "beside_the_axis", "cut_by_the_view"],
+)
+def test_other_bone_above_the_first_vertebra_is_no_dens(levels, aside, top):
+    scene, peg = dens_scene(levels, aside, top)
+    assert not find_instances(scene.prediction()).labels[peg].any()
