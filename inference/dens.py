@@ -1,6 +1,7 @@
-"""The dens: bone of C2 that stands far above its body, where votes for the body are not believed.
+"""The dens of C2: bone that stands far above its body, and may look like a vertebra of its own.
 
-The network is unsure of it (few patients show it), and its votes fall between body and dens.
+The network is unsure of it (few patients show it): votes for the body fall between body and dens,
+where they are not believed, or the dens passes for the C1 that surrounds it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ _LENGTH_MM = 42.0
 """From the middle of the body to the tip: half a body and a dens of up to 25 mm, and some more."""
 _RADIUS_MM = 9.0
 """About the body's own axis, tilt included. The arch of C1 begins beyond it."""
+_DENS_SHARE = 0.5
+"""Of what the network makes of a dens three quarters lie within `_RADIUS_MM`, of C1 a fifth."""
 _HIGHEST_NUMBER = 5.5
 """Level numbers of C2 scatter from 2 to 5; a first vertebra that is C3 or C4 has nothing unowned
 straight above it."""
@@ -44,18 +47,37 @@ def give_dens(
     chain
         Bodies from head to foot.
     """
-    if not chain or chain[0].level > _HIGHEST_NUMBER:
-        return
-    tissue, own = prediction.tissue, labels == 1
-    free = ((tissue == Tissue.BODY) | (tissue == Tissue.POSTERIOR)) & (labels == 0)
-    above = free & _above(chain[0], labels.shape)
+    tissue = prediction.tissue
+    vertebra = (tissue == Tissue.BODY) | (tissue == Tissue.POSTERIOR)
+    cut = ~np.pad(prediction.seen[1:], ((0, 1), (0, 0), (0, 0)))
+    if len(chain) > 1 and _is_dens_of(chain[1], labels == 1, cut):
+        labels[labels == 1] = 2
+        _give_joined(labels, 2, vertebra & (labels == 0) & _above(chain[1], labels.shape), cut)
+    elif chain and _is_cervical(chain[0]):
+        _give_joined(labels, 1, vertebra & (labels == 0) & _above(chain[0], labels.shape), cut)
+
+
+def _is_cervical(body: BodyCandidate) -> bool:
+    return body.level <= _HIGHEST_NUMBER
+
+
+def _is_dens_of(body: BodyCandidate, upper: Bools, cut: Bools) -> bool:
+    """Whether what passes for the vertebra above a body is a peg on that body."""
+    count = np.count_nonzero(upper)
+    if not count or not _is_cervical(body) or (upper & cut).any():
+        return False
+    return bool(np.count_nonzero(upper & _above(body, upper.shape)) > _DENS_SHARE * count)
+
+
+def _give_joined(labels: LabelArray, number: int, above: Bools, cut: Bools) -> None:
+    """Give a vertebra the voxels above it that hang together with it and end in the view."""
+    own = labels == number
     box = bounds(own | above, 1)
     if box is None:
         return
     pieces, _ = ndimage.label((own | above)[box], _TOUCHING)
-    beyond = ~np.pad(prediction.seen[1:], ((0, 1), (0, 0), (0, 0)))[box]
-    joined = np.setdiff1d(pieces[own[box]], pieces[above[box] & beyond])
-    labels[box][above[box] & np.isin(pieces, joined[joined > 0])] = 1
+    joined = np.setdiff1d(pieces[own[box]], pieces[(above & cut)[box]])
+    labels[box][above[box] & np.isin(pieces, joined[joined > 0])] = number
 
 
 def _above(body: BodyCandidate, shape: tuple[int, ...]) -> Bools:
