@@ -33,12 +33,10 @@ straight above it."""
 _TOUCHING = np.ones((3, 3, 3), dtype=bool)
 
 
-def give_dens(
+def free_dens(
     labels: LabelArray, prediction: VoxelPrediction, chain: Sequence[BodyCandidate]
 ) -> None:
-    """Give the first vertebra of a cervical column what stands on it, in place.
-
-    What the view cuts stays as it was: it may be the rest of another vertebra.
+    """Take a dens that passes for the first vertebra of a column from it, in place.
 
     Parameters
     ----------
@@ -47,14 +45,38 @@ def give_dens(
     chain
         Bodies from head to foot.
     """
+    first = labels == 1
+    if len(chain) > 1 and _is_dens_of(chain[1], first, _cut(prediction)):
+        labels[first] = np.where(_above(chain[1], labels.shape)[first], 0, 2)
+
+
+def give_dens(
+    labels: LabelArray,
+    prediction: VoxelPrediction,
+    chain: Sequence[BodyCandidate],
+    numbers: Sequence[int],
+) -> None:
+    """Give the first vertebra of a cervical column what stands on it, in place.
+
+    What the view cuts stays as it was: it may be the rest of another vertebra. Only masks are to
+    know of the dens; centres, distances and level numbers are those of bodies.
+
+    Parameters
+    ----------
+    numbers
+        Vertebrae of `labels` that were kept, from head to foot.
+    """
+    if not numbers or not _is_cervical(chain[numbers[0] - 1]):
+        return
     tissue = prediction.tissue
-    vertebra = (tissue == Tissue.BODY) | (tissue == Tissue.POSTERIOR)
-    cut = ~np.pad(prediction.seen[1:], ((0, 1), (0, 0), (0, 0)))
-    if len(chain) > 1 and _is_dens_of(chain[1], labels == 1, cut):
-        labels[labels == 1] = 2
-        _give_joined(labels, 2, vertebra & (labels == 0) & _above(chain[1], labels.shape), cut)
-    elif chain and _is_cervical(chain[0]):
-        _give_joined(labels, 1, vertebra & (labels == 0) & _above(chain[0], labels.shape), cut)
+    free = ((tissue == Tissue.BODY) | (tissue == Tissue.POSTERIOR)) & (labels == 0)
+    above = free & _above(chain[numbers[0] - 1], labels.shape)
+    _give_joined(labels, numbers[0], above, _cut(prediction))
+
+
+def _cut(prediction: VoxelPrediction) -> Bools:
+    """Voxels above which the view ends."""
+    return ~np.pad(prediction.seen[1:], ((0, 1), (0, 0), (0, 0)))
 
 
 def _is_cervical(body: BodyCandidate) -> bool:

@@ -10,7 +10,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from inference.column import column_chain, cut_pieces
-from inference.dens import give_dens
+from inference.dens import free_dens, give_dens
 from inference.label_boxes import Box, widened
 from inference.networks import Tissue
 from inference.preprocess import VOXEL_MM
@@ -71,7 +71,7 @@ def find_instances(prediction: VoxelPrediction) -> InstanceMap:
     chain = column_chain(candidates)
     labels = _assign(prediction, tissue, (*chain, *cut_pieces(chain, candidates)))
     labels[labels > len(chain)] = 0
-    give_dens(labels, prediction, chain)
+    free_dens(labels, prediction, chain)
     kept: list[Instance] = []
     for number in range(1, len(chain) + 1):
         _tidy(labels, tissue, number)
@@ -81,6 +81,7 @@ def find_instances(prediction: VoxelPrediction) -> InstanceMap:
             kept.append(instance)
         else:
             labels[labels == number] = 0
+    give_dens(labels, prediction, chain, [instance.number for instance in kept])
     return InstanceMap(labels, tuple(kept))
 
 

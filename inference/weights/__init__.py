@@ -60,9 +60,9 @@ REFINER_PREFIX = "refiner."
 
 RELEASED = WeightsFile(
     path=Path(__file__).with_name("spinenode-2mm.safetensors"),
-    sha256="654e4e21a4d4d97447678f35858c124932fa04acac3566e50b9497612f201fc7",
+    sha256="acf0a51b21cf8ffa53e928f9304bd65deb0d503b64d688e0ffa59cf3fc48d1d1",
     name="spinenode-2mm",
-    version="0.6.0",
+    version="0.7.0",
 )
 """The weights this version ships; licence CC BY-SA 4.0 (see the model card)."""
 
