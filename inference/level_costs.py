@@ -44,7 +44,7 @@ _SACRUM_TO_L5_MM = 23.0
 _SACRUM_COST = 3.2
 
 _RIB_ABSENT = {VertebraLevel.T1: 2.5, VertebraLevel.T11: 2.5, VertebraLevel.T12: 2.0}
-_RIB_PRESENT = {VertebraLevel.C7: 3.5, VertebraLevel.L1: 2.5}
+_RIB_PRESENT = {VertebraLevel.C7: 2.5, VertebraLevel.L1: 2.5}
 
 _ILIUM_ABSENT = {VertebraLevel.L5: 3.0, VertebraLevel.L6: 3.0, VertebraLevel.L4: 0.3}
 _ILIUM_PRESENT = {VertebraLevel.L3: 2.0, VertebraLevel.L2: 4.0, VertebraLevel.L1: 4.0}
