@@ -20,6 +20,7 @@ from inference.volume import LabelArray
 from inference.votes import BodyCandidate
 
 Bools = npt.NDArray[np.bool_]
+Place = tuple[float, float, float]
 
 _LENGTH_MM = 42.0
 """From the middle of the body to the tip: half a body and a dens of up to 25 mm, and some more."""
@@ -28,8 +29,7 @@ _RADIUS_MM = 9.0
 _DENS_SHARE = 0.5
 """Of what the network makes of a dens three quarters lie within `_RADIUS_MM`, of C1 a fifth."""
 _HIGHEST_NUMBER = 5.5
-"""Level numbers of C2 scatter from 2 to 5; a first vertebra that is C3 or C4 has nothing unowned
-straight above it."""
+"""Level numbers of C2 scatter around 4."""
 _TOUCHING = np.ones((3, 3, 3), dtype=bool)
 
 
@@ -47,31 +47,25 @@ def free_dens(
     """
     first = labels == 1
     if len(chain) > 1 and _is_dens_of(chain[1], first, _cut(prediction)):
-        labels[first] = np.where(_above(chain[1], labels.shape)[first], 0, 2)
+        labels[first] = np.where(_above(chain[1].centre, labels.shape)[first], 0, 2)
 
 
-def give_dens(
-    labels: LabelArray,
-    prediction: VoxelPrediction,
-    chain: Sequence[BodyCandidate],
-    numbers: Sequence[int],
-) -> None:
-    """Give the first vertebra of a cervical column what stands on it, in place.
+def give_dens(labels: LabelArray, prediction: VoxelPrediction, number: int, body: Place) -> None:
+    """Give C2 what stands on it, in place.
 
     What the view cuts stays as it was: it may be the rest of another vertebra. Only masks are to
     know of the dens; centres, distances and level numbers are those of bodies.
 
     Parameters
     ----------
-    numbers
-        Vertebrae of `labels` that were kept, from head to foot.
+    number
+        Of C2 in `labels`.
+    body
+        Centre of its body, index (z, y, x).
     """
-    if not numbers or not _is_cervical(chain[numbers[0] - 1]):
-        return
     tissue = prediction.tissue
     free = ((tissue == Tissue.BODY) | (tissue == Tissue.POSTERIOR)) & (labels == 0)
-    above = free & _above(chain[numbers[0] - 1], labels.shape)
-    _give_joined(labels, numbers[0], above, _cut(prediction))
+    _give_joined(labels, number, free & _above(body, labels.shape), _cut(prediction))
 
 
 def _cut(prediction: VoxelPrediction) -> Bools:
@@ -79,16 +73,12 @@ def _cut(prediction: VoxelPrediction) -> Bools:
     return ~np.pad(prediction.seen[1:], ((0, 1), (0, 0), (0, 0)))
 
 
-def _is_cervical(body: BodyCandidate) -> bool:
-    return body.level <= _HIGHEST_NUMBER
-
-
 def _is_dens_of(body: BodyCandidate, upper: Bools, cut: Bools) -> bool:
     """Whether what passes for the vertebra above a body is a peg on that body."""
     count = np.count_nonzero(upper)
-    if not count or not _is_cervical(body) or (upper & cut).any():
+    if not count or body.level > _HIGHEST_NUMBER or (upper & cut).any():
         return False
-    return bool(np.count_nonzero(upper & _above(body, upper.shape)) > _DENS_SHARE * count)
+    return bool(np.count_nonzero(upper & _above(body.centre, upper.shape)) > _DENS_SHARE * count)
 
 
 def _give_joined(labels: LabelArray, number: int, above: Bools, cut: Bools) -> None:
@@ -102,10 +92,8 @@ def _give_joined(labels: LabelArray, number: int, above: Bools, cut: Bools) -> N
     labels[box][above[box] & np.isin(pieces, joined[joined > 0])] = number
 
 
-def _above(body: BodyCandidate, shape: tuple[int, ...]) -> Bools:
-    z, y, x = (
-        (np.arange(size) - at) * VOXEL_MM for size, at in zip(shape, body.centre, strict=True)
-    )
+def _above(body: Place, shape: tuple[int, ...]) -> Bools:
+    z, y, x = ((np.arange(size) - at) * VOXEL_MM for size, at in zip(shape, body, strict=True))
     beside: Bools = np.hypot(y[:, None], x[None, :]) < _RADIUS_MM
     high: Bools = (z > 0) & (z < _LENGTH_MM)
     return np.logical_and(high[:, None, None], beside[None])

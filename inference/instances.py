@@ -10,7 +10,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from inference.column import column_chain, cut_pieces
-from inference.dens import free_dens, give_dens
+from inference.dens import free_dens
 from inference.label_boxes import Box, widened
 from inference.networks import Tissue
 from inference.preprocess import VOXEL_MM
@@ -81,7 +81,6 @@ def find_instances(prediction: VoxelPrediction) -> InstanceMap:
             kept.append(instance)
         else:
             labels[labels == number] = 0
-    give_dens(labels, prediction, chain, [instance.number for instance in kept])
     return InstanceMap(labels, tuple(kept))
 
 

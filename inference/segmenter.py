@@ -12,6 +12,7 @@ from inference.anatomy import VertebraLevel
 from inference.bridged_hollows import without_bridged_hollows
 from inference.completeness import cut_by_border
 from inference.cues import column_cues, sacrum_component
+from inference.dens import give_dens
 from inference.errors import ModelUnavailable, NotAnalysable
 from inference.fusion import CoarseParts, FineMasks, SoftParts, fuse
 from inference.instances import Instance, InstanceMap, find_instances
@@ -132,6 +133,9 @@ def assemble(
         instance.number: int(level)
         for instance, level in zip(found.instances, labelling.levels, strict=True)
     }
+    for instance, level in zip(found.instances, labelling.levels, strict=True):
+        if level is VertebraLevel.C2:
+            give_dens(found.labels, prediction, instance.number, instance.centre)
     sacrum = sacrum_component(prediction.tissue, found.instances[-1])
     masks = fuse(prediction, found.labels, names, sacrum, prepared, soft_parts)
     order = prepared.grid.order
