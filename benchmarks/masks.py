@@ -19,6 +19,7 @@ import torch
 
 from benchmarks.levels import segmenter_of
 from inference.anatomy import VertebraLevel
+from inference.evaluation.overlap import dice
 from inference.phantom.layout import field_of_view, phantom_anatomy
 from inference.phantom.render import render
 from inference.phantom.spec import USUAL_LEVELS, PhantomSpec
@@ -96,17 +97,16 @@ def examine(spec: PhantomSpec, segmenter: Segmenter) -> Agreement:
 def compare(
     spec: PhantomSpec, found: Segmentation, labels: LabelArray, bodies: LabelArray
 ) -> Agreement:
-    whole = {level: dice(found.labels, labels, level) for level in spec.levels}
+    whole = {level: dice_of(level, found.labels, labels) for level in spec.levels}
     return Agreement(
         whole,
-        {level: dice(found.bodies, bodies, level) for level in spec.levels},
+        {level: dice_of(level, found.bodies, bodies) for level in spec.levels},
         tuple(level.name for level, value in whole.items() if value < 0.5),
     )
 
 
-def dice(found: LabelArray, truth: LabelArray, level: VertebraLevel) -> float:
-    one, other = found == int(level), truth == int(level)
-    return float(2 * (one & other).sum() / max(1, one.sum() + other.sum()))
+def dice_of(level: VertebraLevel, found: LabelArray, truth: LabelArray) -> float:
+    return dice(found == int(level), truth == int(level))
 
 
 def line(spec: PhantomSpec, found: Segmentation, agreement: Agreement) -> str:

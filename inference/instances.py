@@ -10,7 +10,6 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from inference.column import column_chain, cut_pieces
-from inference.dens import free_dens
 from inference.label_boxes import Box, widened
 from inference.networks import Tissue
 from inference.preprocess import VOXEL_MM
@@ -71,7 +70,6 @@ def find_instances(prediction: VoxelPrediction) -> InstanceMap:
     chain = column_chain(candidates)
     labels = _assign(prediction, tissue, (*chain, *cut_pieces(chain, candidates)))
     labels[labels > len(chain)] = 0
-    free_dens(labels, prediction, chain)
     kept: list[Instance] = []
     for number in range(1, len(chain) + 1):
         _tidy(labels, tissue, number)

@@ -133,9 +133,9 @@ def assemble(
         instance.number: int(level)
         for instance, level in zip(found.instances, labelling.levels, strict=True)
     }
-    for instance, level in zip(found.instances, labelling.levels, strict=True):
-        if level is VertebraLevel.C2:
-            give_dens(found.labels, prediction, instance.number, instance.centre)
+    for instance in found.instances:
+        if names[instance.number] == VertebraLevel.C2:
+            give_dens(found.labels, prediction, instance)
     sacrum = sacrum_component(prediction.tissue, found.instances[-1])
     masks = fuse(prediction, found.labels, names, sacrum, prepared, soft_parts)
     order = prepared.grid.order

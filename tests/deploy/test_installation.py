@@ -89,7 +89,10 @@ def jobs(debian: Booted) -> list[str]:
 
 
 def wait_for_jobs(debian: Booted, states: list[str], seconds: float = 600) -> None:
-    wait_for(lambda: sorted(jobs(debian)) == sorted(states), f"jobs to be {states}", seconds)
+    try:
+        wait_for(lambda: sorted(jobs(debian)) == sorted(states), f"jobs to be {states}", seconds)
+    except AssertionError as late:
+        raise AssertionError(jobs(debian), debian.run("journalctl -u spinenode -n 30")) from late
 
 
 def service_process(debian: Booted) -> dict[str, str]:

@@ -126,6 +126,25 @@ def test_one_answer_of_the_network_becomes_the_same_masks_in_all_48_axis_orders(
         same_answer(assemble(turned, prediction, segmenter.identity, parts), reference, order)
 
 
+def test_c2_has_its_dens(segmenter):
+    """On a procedural neck stored feet first: most of what stands above the body, and no more."""
+    spec = PhantomSpec(
+        seed=77,
+        levels=(V.C2, V.C3, V.C4, V.C5, V.C6, V.C7, V.T1, V.T2, V.T3),
+        spacing_xyz_mm=(0.9, 0.9, 1.5),
+        field_of_view_mm=160.0,
+    )
+    anatomy = phantom_anatomy(spec)
+    affine, shape = field_of_view(spec, anatomy)
+    made = render(spec, anatomy, affine, shape)
+    found = segmenter.segment(reordered(CTVolume(made.hu, affine), ((0, 1, 2), (-1, 1, 1))))
+    labels, body = found.labels[::-1], made.bodies == V.C2
+    height = np.flatnonzero(body.any(axis=(1, 2)))
+    dens = height[-len(height) // 3 :]
+    assert (labels[dens] == V.C2)[body[dens]].mean() > 0.5
+    assert (made.labels == V.C2)[dens][labels[dens] == V.C2].mean() > 0.8
+
+
 @pytest.mark.parametrize("hu", [-1024, 0, 40, 3071])
 def test_a_scan_without_a_spine_gets_a_coded_refusal(segmenter, hu):
     volume = CTVolume(np.full((20, 40, 40), hu, dtype=np.int16), np.diag([2.0, 2.0, 2.0, 1.0]))

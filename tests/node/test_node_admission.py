@@ -69,12 +69,8 @@ def test_the_limit_of_one_peer_leaves_room_for_the_others(start_node, refusal_of
 
 def test_the_total_limit_counts_all_peers(start_node, refusal_of):
     node = start_node(max_associations=3)
-    assert [refusal_of(node, f"SCANNER{number}") for number in range(4)] == [
-        None,
-        None,
-        None,
-        TOO_MANY,
-    ]
+    refusals = [refusal_of(node, f"SCANNER{number}") for number in range(4)]
+    assert refusals == [None, None, None, TOO_MANY]
 
 
 def test_a_slow_name_service_delays_nobody_else(start_node, monkeypatch):
