@@ -3,7 +3,8 @@
 ``python -m benchmarks.receive`` sends 600 CT instances of half a megabyte over 1, 4 and 10
 associations to every receiver that is installed, in interleaved rounds, and prints the medians;
 ``--memory`` sends 10,000 instances to our node and prints its memory; ``--stages`` prints where
-the time of our node goes. The sender is DCMTK's storescu without Nagle's algorithm.
+the time of our node goes. The sender is DCMTK's storescu, ``--sending as-installed``, where small
+packets wait for each other, or ``undelayed``, which asks more of a receiver.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from pathlib import Path
 from benchmarks.receiving.instances import Template, write_parts
 from benchmarks.receiving.process import MeasuredProcess
 from benchmarks.receiving.receivers import RECEIVERS, Receiver, of_other_tree
-from benchmarks.receiving.senders import BareSender, storescu
+from benchmarks.receiving.senders import BareSender, Sending, storescu
 from benchmarks.receiving.stages import print_stages
 
 SETTLE_SECONDS = 0.5
@@ -45,13 +46,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def one_round(receiver: Receiver, folders: list[Path], store: Path, count: int) -> Round:
-    folder = Path(tempfile.mkdtemp(dir=store))
+def one_round(receiver: Receiver, folders: list[Path], store: Path, sending: Sending) -> Round:
+    folder, count = Path(tempfile.mkdtemp(dir=store)), instances_in(folders)
     port = free_port()
     process = MeasuredProcess(receiver.command(folder, port), folder, port)
     try:
         before = process.usage()
-        seconds, _ = storescu(folders, port)
+        seconds, _ = storescu(folders, port, sending)
         # What a receiver does after its last answer belongs to its price.
         time.sleep(SETTLE_SECONDS)
         after = process.usage()
@@ -61,6 +62,10 @@ def one_round(receiver: Receiver, folders: list[Path], store: Path, count: int) 
     _empty(folder)
     cpu_ms = (after.cpu_seconds - before.cpu_seconds) / count * 1e3
     return Round(seconds, cpu_ms, after.peak_rss_mib, lost)
+
+
+def instances_in(folders: list[Path]) -> int:
+    return sum(1 for folder in folders for _ in folder.iterdir())
 
 
 def _empty(folder: Path) -> None:
@@ -86,7 +91,7 @@ def compare(options: argparse.Namespace, store: Path) -> list[dict[str, object]]
         for _ in range(options.rounds):
             for number, folders in parts.items():
                 for each in present:
-                    result = one_round(each, folders, store, options.instances)
+                    result = one_round(each, folders, store, options.sending)
                     rounds[number, each.name].append(result)
     rows = []
     for number in options.associations:
@@ -153,6 +158,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--associations", type=int, nargs="+", default=[1, 4, 10])
     parser.add_argument("--receivers", nargs="+", default=[], help="names as in the tables")
+    parser.add_argument("--sending", type=Sending, choices=Sending, default=Sending.UNDELAYED)
     parser.add_argument("--trees", type=Path, nargs="+", default=[], help="other checkouts")
     parser.add_argument("--stores", type=Path, nargs="+", default=[Path(tempfile.gettempdir())])
     parser.add_argument("--memory", type=int, nargs="?", const=10_000, default=0)

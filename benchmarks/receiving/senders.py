@@ -8,6 +8,7 @@ import struct
 import subprocess
 import time
 from collections.abc import Iterable
+from enum import StrEnum
 from pathlib import Path
 
 from pydicom.dataset import Dataset
@@ -19,13 +20,22 @@ COMMAND, LAST = 1, 2
 SUCCESS = struct.pack("<HHIH", 0, 0x0900, 2, 0)
 
 
-def storescu(folders: Iterable[Path], port: int, called: str = "SPINENODE") -> tuple[float, int]:
+class Sending(StrEnum):
+    """DCMTK lets small packets wait (Nagle's algorithm) unless its environment says otherwise."""
+
+    AS_INSTALLED = "as-installed"
+    UNDELAYED = "undelayed"
+
+
+def storescu(folders: Iterable[Path], port: int, sending: Sending) -> tuple[float, int]:
     """Send each folder over an association of its own; return seconds and failed senders."""
-    environment = {**os.environ, "TCP_NODELAY": "1"}
+    environment = {name: value for name, value in os.environ.items() if name != "TCP_NODELAY"}
+    if sending is Sending.UNDELAYED:
+        environment["TCP_NODELAY"] = "1"
     started = time.perf_counter()
     senders = [
         subprocess.Popen(
-            ["storescu", "-R", "-aec", called, "+sd", "127.0.0.1", str(port), str(folder)],
+            ["storescu", "-R", "-aec", "SPINENODE", "+sd", "127.0.0.1", str(port), str(folder)],
             env=environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.receiving.instances import write_parts
-from benchmarks.receiving.senders import storescu
+from benchmarks.receiving.senders import Sending, storescu
 from node import (
     ListenerSettings,
     NodeServer,
@@ -101,7 +101,7 @@ def _received(folders: list[Path], root: Path) -> tuple[float, float]:
     server = NodeServer(listener, spool, SeriesSettings(), _drop)
     server.start()
     before = time.process_time()
-    seconds, _ = storescu(folders, server.port)
+    seconds, _ = storescu(folders, server.port, Sending.UNDELAYED)
     cpu = time.process_time() - before
     server.stop(drain_seconds=1)
     spool.close()
