@@ -17,6 +17,8 @@ from node.rest import wait_readable
 from node.settings import ListenerLimits
 
 TIMEVAL: Final = struct.Struct("@ll")
+INTERRUPTED_SECONDS: Final = 0.1
+"""After which `interrupt` is noticed in the middle of a PDU over TLS."""
 READ_AHEAD_BYTES: Final = 32_768
 """Takes a small PDU with the header behind it in one call, and copies little of a long one."""
 
@@ -118,10 +120,11 @@ class BoundedSocket(AssociationSocket):
     def interrupt(self) -> None:
         """Read nothing more, also in a thread that waits for the rest of a PDU; sending goes on."""
         self._is_interrupted = True
-        if self._is_receiving and self.socket is not None:
+        if self.socket is None or isinstance(self.socket, ssl.SSLSocket):
+            return
+        if self._is_receiving:
             with contextlib.suppress(OSError):
-                # Not the TLS layer's own shutdown, which would go on in plain text.
-                socket.socket.shutdown(self.socket, socket.SHUT_RD)
+                self.socket.shutdown(socket.SHUT_RD)
 
     def _fill(self, nr_bytes: int) -> None:
         if self._start + nr_bytes > len(self._buffer) or self._start == self._end:
@@ -143,6 +146,8 @@ class BoundedSocket(AssociationSocket):
             raise ConnectionResetError("connection is closed")
         self._is_receiving = True
         try:
+            if isinstance(self.socket, ssl.SSLSocket):
+                self._await_record(self.socket)
             if self._is_interrupted:
                 raise ConnectionResetError("reading was ended here")
             count = self.socket.recv_into(target, 0, flags)
@@ -153,6 +158,15 @@ class BoundedSocket(AssociationSocket):
         if not count:
             raise ConnectionResetError("peer closed the connection")
         return int(count)
+
+    def _await_record(self, connection: ssl.SSLSocket) -> None:
+        """Wait outside the TLS layer, which could not send any more after an end within."""
+        deadline = self.deadline()
+        while not (self._is_interrupted or connection.pending()):
+            if wait_readable((connection.fileno(),), INTERRUPTED_SECONDS):
+                return
+            if time.monotonic() > deadline:
+                raise TimeoutError("peer is silent inside a PDU")
 
     def wait(self, seconds: float, other: int | None = None) -> bool:
         """Wait until there is something to read.

@@ -15,6 +15,7 @@ from private_postgresql import postgresql_server, postgresql_url  # noqa: F401 -
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 from pynetdicom.dsutils import encode
+from raw_peer import raw_peer  # noqa: F401 - a fixture
 from tls_files import loopback_tls, tls_files  # noqa: F401 - fixtures
 from waiting import wait_for
 

@@ -9,21 +9,14 @@ import pynetdicom
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydicom.dataset import Dataset
-from pynetdicom.dsutils import encode
+from raw_peer import STATUS_SUCCESS, command_set, data_set, p_data, pdv
 
-from node import ListenerLimits, ListenerSettings, ReceivePath, echo, send_files
+from node import ListenerSettings, ReceivePath, echo, send_files
 from node.bounded_socket import BoundedSocket
 from node.incoming import MEMORY_BYTES
 from node.presentation_data import DataSetFragments, MalformedPdu, Opening
 from node.streaming import StreamingDul, dul_factory
 from node.upper_layer import GuardedDul
-
-STATUS_SUCCESS = struct.pack("<HHIH", 0, 0x0900, 2, 0)
-A_ABORT = struct.pack(">BBI", 7, 0, 4)
-A_ABORT_BY_USER = A_ABORT + bytes(4)
-CT, ECHO = b"1.2.840.10008.5.1.4.1.1.2", b"1.2.840.10008.1.1"
-IMPLICIT = b"1.2.840.10008.1.2"
 
 
 def test_the_path_is_chosen_by_setting_and_library_version(monkeypatch):
@@ -76,96 +69,6 @@ def test_any_bytes_are_a_data_set_or_end_the_association(body, pieces):
         return
     assert data == b"".join(pieces) or not pieces
     assert heard.peek(6) == b"behind"
-
-
-def item(kind, body):
-    return struct.pack(">BBH", kind, 0, len(body)) + body
-
-
-def associate_rq():
-    def context(number, abstract):
-        syntaxes = item(0x30, abstract) + item(0x40, IMPLICIT)
-        return item(0x20, bytes((number, 0, 0, 0)) + syntaxes)
-
-    user = item(0x50, item(0x51, struct.pack(">I", 16384)) + item(0x52, b"1.2.3"))
-    variable = item(0x10, b"1.2.840.10008.3.1.1.1") + context(1, CT) + context(3, ECHO) + user
-    fixed = b"\0\1\0\0" + b"SPINENODE".ljust(16) + b"RAW".ljust(16) + b"\0" * 32
-    return struct.pack(">BBI", 1, 0, len(fixed + variable)) + fixed + variable
-
-
-def pdv(context_id, control, data):
-    return struct.pack(">IBB", len(data) + 2, context_id, control) + data
-
-
-def p_data(*pdvs):
-    body = b"".join(pdvs)
-    return struct.pack(">BBI", 4, 0, len(body)) + body
-
-
-def command_set(**changes):
-    command = Dataset()
-    command.AffectedSOPClassUID = CT.decode()
-    command.CommandField = 1
-    command.MessageID = 7
-    command.Priority = 0
-    command.CommandDataSetType = 1
-    command.AffectedSOPInstanceUID = "1.2.3.4"
-    for keyword, value in changes.items():
-        setattr(command, keyword, value)
-    encoded = encode(command, True, True)
-    return struct.pack("<HHII", 0, 0, 4, len(encoded)) + encoded
-
-
-def data_set():
-    dataset = Dataset()
-    dataset.SOPClassUID = CT.decode()
-    dataset.SOPInstanceUID = "1.2.3.4"
-    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = "1.2", "1.3"
-    dataset.PatientComments = "x" * 500
-    return encode(dataset, True, True)
-
-
-class RawPeer:
-    """Speaks bytes; `answer` is the next PDU, or empty when the connection is over."""
-
-    def __init__(self, port):
-        self.connection = socket.create_connection(("127.0.0.1", port), timeout=10)
-        self.connection.sendall(associate_rq())
-        assert self.answer()[0] == 2
-
-    def answer(self):
-        header = self._read(6)
-        return header + self._read(struct.unpack(">I", header[2:])[0]) if header else b""
-
-    def _read(self, nr_bytes):
-        received = b""
-        while len(received) < nr_bytes:
-            try:
-                chunk = self.connection.recv(nr_bytes - len(received))
-            except ConnectionResetError:
-                return b""
-            if not chunk:
-                return b""
-            received += chunk
-        return received
-
-    def close(self):
-        self.connection.close()
-
-
-@pytest.fixture
-def raw_peer(start_node):
-    node = start_node()
-    peers = []
-
-    def connect():
-        peers.append(RawPeer(node.server.port))
-        return peers[-1]
-
-    connect.node = node
-    yield connect
-    for peer in peers:
-        peer.close()
 
 
 def test_fragments_of_any_size_and_grouping_are_joined(raw_peer):
@@ -269,57 +172,3 @@ def test_a_sender_that_vanishes_leaves_nothing_behind(raw_peer, wait_until, rece
     peer.close()
     wait_until(lambda: not list(incoming.iterdir()))
     wait_until(lambda: node.server.status().open_associations == 0)
-
-
-SILENT_AFTER = {
-    "nothing": b"",
-    "a_command": p_data(pdv(1, 3, command_set())),
-    "a_fragment": p_data(pdv(1, 3, command_set()), pdv(1, 0, data_set())),
-    "half_a_pdu": p_data(pdv(1, 3, command_set()), pdv(1, 0, data_set()))[:-20],
-}
-
-
-@pytest.mark.parametrize("sent", SILENT_AFTER.values(), ids=SILENT_AFTER)
-def test_a_silent_peer_hears_an_abort(start_node, quick_limits, sent, receive_path, wait_until):
-    """As the conformance statement says; inside a message the library may close without one."""
-    node = start_node(limits=quick_limits)
-    peer = RawPeer(node.server.port)
-    peer.connection.sendall(sent)
-    may_just_close = receive_path is ReceivePath.LIBRARY and sent
-    assert peer.answer()[:6] in ((A_ABORT, b"") if may_just_close else (A_ABORT,))
-    wait_until(lambda: node.server.status().open_associations == 0)
-    peer.close()
-
-
-def test_a_data_set_beyond_the_limit_ends_with_an_abort(start_node):
-    node = start_node(limits=ListenerLimits(max_instance_bytes=10_000))
-    peer = RawPeer(node.server.port)
-    pieces = p_data(pdv(1, 0, b"x" * 9_000)) + p_data(pdv(1, 2, b"x" * 9_000))
-    peer.connection.sendall(p_data(pdv(1, 3, command_set())) + pieces)
-    assert peer.answer()[:6] == A_ABORT
-    peer.close()
-
-
-@pytest.mark.timeout(45)  # less than the idle limit, after which it would end by itself
-@pytest.mark.parametrize("missing", [0, 20])
-def test_stopping_cuts_a_transfer_that_does_not_end(raw_peer, wait_until, missing, receive_path):
-    """Between two PDUs, and inside one, where the library closes without a word."""
-    peer, node = raw_peer(), raw_peer.node
-    start = p_data(pdv(1, 3, command_set()), pdv(1, 0, data_set()))
-    peer.connection.sendall(start[: len(start) - missing])
-    wait_until(lambda: node.server.status().open_associations == 1)
-    node.server.stop(drain_seconds=0.1)
-    assert not node.server.status().listening
-    says_so = receive_path is ReceivePath.STREAMED or not missing
-    assert peer.answer() == (A_ABORT_BY_USER if says_so else b"")
-    assert peer.answer() == b""
-
-
-@pytest.mark.timeout(45)
-def test_stopping_aborts_peers_that_rest(raw_peer, caplog):
-    """Said to each before its connection closes (PS3.8 Section 9.3.8), and nothing breaks."""
-    peers = [raw_peer() for _ in range(3)]
-    raw_peer.node.server.stop(drain_seconds=0.1)
-    assert [peer.answer() for peer in peers] == [A_ABORT_BY_USER] * 3
-    assert [peer.answer() for peer in peers] == [b""] * 3
-    assert not [each for each in caplog.records if each.levelname == "ERROR"]
