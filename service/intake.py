@@ -87,11 +87,12 @@ class Intake:
             calling_ae_title=series.calling_ae_title,
             facts=facts,
         )
+        # Also of a series that is left out: somebody may ask for it.
+        self._put_request(series, entry)
         left_out = reason_to_leave_out(facts, self._rules)
         if left_out is not None:
             self._leave_out(entry, left_out, series)
             return
-        self._put_request(series, entry)
         known = self._register.find(series.SeriesInstanceUID)
         if known is not None and known.job_id == entry.job_id and known.state in _DECIDED:
             self.submission.submit(known)

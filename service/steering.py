@@ -110,12 +110,12 @@ class Steering:
         Raises
         ------
         UsageError
-            If its images were never noted down: a rule other than best_of left it out.
+            If its images are not noted down (any more).
         """
         if not (self.folder / entry.job_id / REQUEST_FILE).is_file():
             raise UsageError(
-                f"job {entry.job_id} was left out by rules.{entry.rule}: {entry.reason}; change "
-                "the rule and send the series again"
+                f"job {entry.job_id} was left out by rules.{entry.rule}: {entry.reason}; its "
+                "images are not noted down here: spinenode analyze takes them from a folder"
             )
         register.enter(
             replace(entry, state=SeriesState.CHOSEN, rule="", reason="asked for by hand")

@@ -111,8 +111,8 @@ class StudyDesk:
         now = self._clock()
         for study, rest in studies.items():
             quiet = now - rest.last_at >= self._rules.study_quiet_seconds
-            patient = now - rest.first_at < self._rules.study_max_wait_seconds
-            if quiet and not (patient and self._still_arriving(study)):
+            overdue = now - rest.first_at >= self._rules.study_max_wait_seconds
+            if overdue or (quiet and not self._still_arriving(study)):
                 self.decide(study)
 
     def decide(self, study: str) -> None:

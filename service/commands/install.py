@@ -80,7 +80,8 @@ def uninstall_service(
     purge: Annotated[
         bool,
         typer.Option(
-            "--purge", help="Also delete program, configuration, images, results and user."
+            "--purge",
+            help="Also delete program, configuration, user, and all below /var/lib/spinenode.",
         ),
     ] = False,
 ) -> None:

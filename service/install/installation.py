@@ -16,6 +16,8 @@ from service.install.place import (
     COMMAND,
     CONFIG,
     CONFIG_EXAMPLE,
+    LOGS,
+    OWN_FOLDERS,
     STATE,
     SYSUSERS,
     TLS,
@@ -48,8 +50,7 @@ class Installation:
         changes += [
             Folder(place.at(CONFIG.parent), self._ours(0o750)),
             Folder(place.at(TLS), self._ours(0o750)),
-            Folder(place.at(STATE), self.owned_by_service(0o750)),
-            Folder(place.at(CACHE), self.owned_by_service(0o750)),
+            *(Folder(place.at(path), self.owned_by_service(0o750)) for path in OWN_FOLDERS),
             OwnFile(TextFile(place.at(CONFIG), example, secret)),
             TextFile(place.at(CONFIG_EXAMPLE), example, secret),
         ]
@@ -74,9 +75,14 @@ class Installation:
         return [Removed(place.at(path)) for path in paths]
 
     def purge(self) -> list[Change]:
-        """What `uninstall` leaves: program, configuration, images, results, user."""
+        """What `uninstall` leaves: program, configuration, images, results, user.
+
+        An audit trail stays, and so does a spool elsewhere, which may share its folder.
+        """
         place = self.place
         data: list[Change] = [Removed(place.at(path)) for path in (CONFIG.parent, STATE, CACHE)]
+        if not any(place.at(LOGS).glob("*")):
+            data.append(Removed(place.at(LOGS)))
         account: list[Change] = [] if place.staged else [NoAccount()]
         # The program last: what is interrupted before can be done again.
         return [*data, *account, Removed(place.at(place.prefix))]

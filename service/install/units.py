@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from service.config import Config
-from service.install.place import STATE, UNITS
+from service.install.place import OWN_FOLDERS, UNITS
 
 TEMPLATES = Path(__file__).parents[1] / "systemd"
 NOTIFY_RELOAD_SINCE = 253
@@ -51,7 +51,7 @@ def render_units(prefix: Path, config: Config, host: Host) -> dict[str, str]:
         "CAPABILITIES": "CAP_NET_BIND_SERVICE" if low_port else "",
         # A capability inside a user namespace of its own opens no low port.
         "PRIVATE_USERS": "no" if low_port else "yes",
-        "WRITABLE": _writable(config.node.spool),
+        "WRITABLE": _writable(config),
         "DEVICES": _GPU_ONLY if host.gpu and config.inference.device != "cpu" else _NO_DEVICES,
     }
     values["COMMON"] = _fill((TEMPLATES / "common.conf").read_text(encoding="utf-8"), values)
@@ -63,10 +63,19 @@ def _fill(template: str, values: dict[str, str]) -> str:
     return re.sub(r"\n{3,}", "\n\n", filled)
 
 
-def _writable(spool: Path) -> str:
-    if not spool.is_absolute() or spool.is_relative_to(STATE):
-        return "# Writable: only /var/lib/spinenode and /var/cache/spinenode."
-    return f"ReadWritePaths={spool}"
+def _writable(config: Config) -> str:
+    paths = []
+    if _needs_leave(config.node.spool):
+        paths.append(f"ReadWritePaths={config.node.spool}")
+    audit = config.service.audit.file
+    if audit is not None and _needs_leave(audit):
+        # Images are received without it, too.
+        paths.append(f"ReadWritePaths=-{audit.parent}")
+    return "\n".join(paths) or f"# Writable: only {', '.join(map(str, OWN_FOLDERS))}."
+
+
+def _needs_leave(path: Path) -> bool:
+    return path.is_absolute() and not any(map(path.is_relative_to, OWN_FOLDERS))
 
 
 def _systemd_version() -> int:

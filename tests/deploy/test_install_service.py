@@ -122,6 +122,30 @@ def test_uninstalling_keeps_configuration_and_data_and_purging_does_not(tmp_path
     }
     assert run("uninstall-service", "--root", str(tmp_path), "--purge").exit_code == 0
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert not (tmp_path / "var/log/spinenode").exists()
+
+
+def test_purging_keeps_an_audit_trail(tmp_path):
+    install(tmp_path)
+    trail = tmp_path / "var/log/spinenode/audit-2026-11-21.xml"
+    trail.touch()
+    assert run("uninstall-service", "--root", str(tmp_path), "--purge").exit_code == 0
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [trail]
+
+
+@pytest.mark.parametrize(
+    ("file", "leave"),
+    [
+        ("/srv/audit/spinenode.xml", ["-/srv/audit"]),
+        ("/var/log/spinenode/audit.xml", None),
+        ("audit/spinenode.xml", None),
+    ],
+)
+def test_the_unit_may_write_the_audit_trail(file, leave):
+    config = Config.model_validate({"service": {"audit": {"file": file}}})
+    unit = settings(render_units(PREFIX, config, DEBIAN_12)["spinenode.service"])
+    assert unit["LogsDirectory"] == ["spinenode"]
+    assert unit.get("ReadWritePaths") == leave
 
 
 def test_on_the_host_itself_it_wants_root(monkeypatch):

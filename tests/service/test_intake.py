@@ -122,7 +122,7 @@ def test_a_series_left_out_starts_no_job_and_its_reason_is_kept(tmp_path):
     desk = Desk(tmp_path, min_instances=9)
     entry = desk.take(received(tmp_path / "a", 3))
     assert desk.queue.submitted == []
-    assert not jobs_folder(desk.config).exists()
+    assert len(desk.workspace(entry.job_id).request().files) == 3, "somebody may ask for it"
     assert (entry.state, entry.rule) == (SeriesState.LEFT_OUT, "min_instances")
     assert desk.register.left_out() == (entry,)
     assert 'series_left_out_total{rule="min_instances"} 1.0' in desk.metrics.exposition().decode()

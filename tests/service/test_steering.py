@@ -179,7 +179,7 @@ def test_a_finished_job_says_that_there_is_nothing_to_do(bench):
     assert bench.command("cancel", "other").startswith("no job 'other'")
 
 
-def left_out(bench, rule, with_request):
+def left_out(bench, rule="modalities", with_request=True):
     entry = RegisteredSeries(
         SeriesInstanceUID="1.2.9",
         StudyInstanceUID="1.2",
@@ -197,15 +197,16 @@ def left_out(bench, rule, with_request):
     return register
 
 
-def test_a_series_left_out_is_listed_with_its_reason_and_analysed_on_retry(bench):
-    register = left_out(bench, "best_of", with_request=True)
+@pytest.mark.parametrize("rule", ["best_of", "modalities"])
+def test_a_series_left_out_is_listed_with_its_reason_and_analysed_on_retry(bench, rule):
+    register = left_out(bench, rule)
     (listed,) = json.loads(bench.command("list", "--json"))
     assert (listed["id"], listed["state"], listed["instances"]) == ("job9", "left_out", 40)
-    assert listed["problem"] == "rules.best_of: series 1.2.8 of this study suits better: kernel"
+    assert listed["problem"] == f"rules.{rule}: series 1.2.8 of this study suits better: kernel"
     assert "suits better: kernel" in bench.command("list")
     assert bench.command("cancel", "job9") == "job job9 is left_out: nothing to cancel"
     said = bench.command("retry", "job9")
-    assert said == "job job9 queued, although it was left out by rules.best_of"
+    assert said == f"job job9 queued, although it was left out by rules.{rule}"
     bench.work()
     assert bench.state("job9") == "analysed"
     assert register.find("1.2.9").state is SeriesState.CHOSEN
@@ -213,9 +214,9 @@ def test_a_series_left_out_is_listed_with_its_reason_and_analysed_on_retry(bench
     register.close()
 
 
-def test_a_series_that_a_rule_left_out_has_to_be_sent_again(bench):
-    left_out(bench, "modalities", with_request=False).close()
-    with bench.jobs() as jobs, pytest.raises(UsageError, match="change the rule and send"):
+def test_a_series_left_out_whose_images_nobody_noted_down_is_not_queued(bench):
+    left_out(bench, with_request=False).close()
+    with bench.jobs() as jobs, pytest.raises(UsageError, match="images are not noted down"):
         jobs.retry("job9")
 
 

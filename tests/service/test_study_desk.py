@@ -137,6 +137,15 @@ def test_series_still_arriving_are_awaited_but_not_for_ever(tmp_path, location):
     assert study.queue.waiting == ["job1"]
 
 
+def test_a_study_that_never_rests_is_decided_in_time(tmp_path, location):
+    study = Study(tmp_path, location, study_max_wait_seconds=50)
+    for uid in "123456":
+        study.arrives(uid)
+        study.after(10)
+    assert study.queue.waiting == ["job1"]
+    assert "chosen" in study.states().values()
+
+
 def test_a_better_series_that_comes_later_replaces_one_not_begun(tmp_path, location):
     study = Study(tmp_path, location)
     study.arrives("1", thickness_mm=5.0)
