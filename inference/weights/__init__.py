@@ -60,9 +60,9 @@ REFINER_PREFIX = "refiner."
 
 RELEASED = WeightsFile(
     path=Path(__file__).with_name("spinenode-2mm.safetensors"),
-    sha256="acf0a51b21cf8ffa53e928f9304bd65deb0d503b64d688e0ffa59cf3fc48d1d1",
+    sha256="cdc6e8ccac9e63c19366b873471bbb1772119dfe6c8b310f24309ad3dc2e4f9f",
     name="spinenode-2mm",
-    version="0.7.0",
+    version="0.8.0",
 )
 """The weights this version ships; licence CC BY-SA 4.0 (see the model card)."""
 
