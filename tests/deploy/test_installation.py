@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 import shutil
 import zipfile
@@ -84,8 +85,7 @@ def renumber(wheelhouse: Path) -> None:
 
 def jobs(debian: Booted) -> list[str]:
     """State of every job."""
-    rows = debian.run("spinenode jobs list").splitlines()[2:]
-    return [row.split()[1] for row in rows]
+    return [job["state"] for job in json.loads(debian.run("spinenode jobs list --json"))]
 
 
 def wait_for_jobs(debian: Booted, states: list[str], seconds: float = 600) -> None:
