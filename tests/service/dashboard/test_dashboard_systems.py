@@ -111,3 +111,4 @@ def test_series_left_out_are_listed_with_the_rule_and_the_reason(make_pages):
     text = pages.browser().html("/left-out").text
     for words in ("3 images, rules.min_instances is 8", "1.2.3.4", "CT1", "CT, 1.25 mm, B70f"):
         assert words in text
+    assert ">a1</td>" in text, "what spinenode jobs retry asks for"
