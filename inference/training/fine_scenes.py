@@ -23,6 +23,7 @@ from inference.training.geometry import LabelGeometry, random_geometry
 from inference.training.label_source import UInt8
 from inference.training.patches import SourceMix, beyond_field_of_view
 from inference.training.rendering import render_hu
+from inference.training.stored_arrays import save_arrays
 from inference.training.warp import Shape, patch_grid_mm
 
 SCENE_SHAPE: Shape = (112, 128, 112)
@@ -58,9 +59,7 @@ class FineScene:
 
     def save(self, path: Path) -> None:
         """Write beside the target and move into place."""
-        partial = path.with_suffix(".partial.npz")
-        np.savez_compressed(partial, allow_pickle=False, **vars(self))
-        partial.replace(path)
+        save_arrays(path, **vars(self))
 
     @staticmethod
     def load(path: Path) -> FineScene:

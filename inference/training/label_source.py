@@ -14,6 +14,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from inference.networks import Tissue
+from inference.training.stored_arrays import save_arrays
 
 UInt8 = npt.NDArray[np.uint8]
 Int8 = npt.NDArray[np.int8]
@@ -71,16 +72,13 @@ class LabelSource:
         if self.surroundings is not None and self.skin_distance is not None:
             arrays |= {"surroundings": self.surroundings, "skin_distance": self.skin_distance}
         labels = sorted(self.centres)
-        partial = path.with_suffix(".partial.npz")
-        np.savez_compressed(
-            partial,
+        save_arrays(
+            path,
             spacing_mm=np.float64(self.spacing_mm),
             centre_labels=np.array(labels, dtype=np.int64),
             centre_indices=np.array([self.centres[label] for label in labels]),
-            allow_pickle=False,
             **arrays,
         )
-        partial.replace(path)
 
     @staticmethod
     def load(path: Path) -> LabelSource:
