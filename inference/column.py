@@ -16,8 +16,9 @@ from inference.preprocess import VOXEL_MM
 from inference.spinal_priors import spacing_mm
 from inference.votes import BodyCandidate
 
-_MIN_RISE = 0.5
-"""Cosine of the steepest angle a chain may take against the grid's long axis (60 degrees)."""
+_MIN_RISE = 0.34
+"""Cosine of the steepest angle a chain may take against the grid's long axis: 70 degrees, as the
+first thoracic vertebrae of a stooped patient."""
 
 _MAX_STEPS = 4
 _SKIP_COST = 0.7

@@ -1,7 +1,7 @@
 """What the scan says about vertebral levels, before any of it is weighed.
 
-Ribs at a vertebra, the sacrum below the last one, the skull above the first one, the distances
-between bodies and the network's own level number.
+Ribs at a vertebra, the sacrum below the last one, the skull above the first one or its dens, the
+distances between bodies and the network's own level number.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from inference.dens import ends_with_dens
 from inference.instances import Instance, InstanceMap
 from inference.networks import Tissue
 from inference.preprocess import VOXEL_MM
@@ -70,11 +71,14 @@ class ColumnCues:
         Distance from the last body's centre to the sacrum; None if no sacrum was seen.
     skull_above
         Much bone of no vertebra lies above the first one: the head.
+    dens_above
+        The column ends inside the view as it does above C2.
     """
 
     vertebrae: tuple[VertebraCues, ...]
     sacrum_below_mm: float | None
     skull_above: bool
+    dens_above: bool = False
 
 
 def column_cues(prediction: VoxelPrediction, found: InstanceMap) -> ColumnCues:
@@ -97,6 +101,7 @@ def column_cues(prediction: VoxelPrediction, found: InstanceMap) -> ColumnCues:
         reaching_down(rows),
         sacrum_distance_mm(tissue, found.instances[-1]),
         _skull_above(tissue, found.instances[0]),
+        len(rows) > 1 and ends_with_dens(prediction, *found.instances[:2]),
     )
 
 

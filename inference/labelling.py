@@ -21,6 +21,7 @@ from inference.cues import ColumnCues
 from inference.level_costs import (
     LEVELS,
     Costs,
+    dens_in_view,
     first_costs,
     ilium_costs,
     last_costs,
@@ -40,7 +41,7 @@ _SHORT_VIEW = 6
 """Below this many vertebrae the network sees little context and its offset grows (up to 3)."""
 
 UNANCHORED_CONFIDENCE = 0.8
-"""Without sacrum, skull, first or last rib in view no name is surer than this."""
+"""Without sacrum, skull, dens, first or last rib in view no name is surer than this."""
 
 _NEAR_SACRUM_MM = 45.0
 _RIB_SURE = 0.6
@@ -89,10 +90,10 @@ def label_column(cues: ColumnCues) -> Labelling:
 
 
 def has_anchor(cues: ColumnCues) -> bool:
-    """Something fixed is in view: the sacrum, the skull, or the first or last rib."""
+    """Something fixed is in view: the sacrum, the skull, the dens, or the first or last rib."""
     if cues.sacrum_below_mm is not None and cues.sacrum_below_mm < _NEAR_SACRUM_MM:
         return True
-    if cues.skull_above and cues.vertebrae[0].level_number < 4:
+    if dens_in_view(cues) or (cues.skull_above and cues.vertebrae[0].level_number < 4):
         return True
     ribs = [None if row.cut else row.ribs for row in cues.vertebrae]
     return _rib_edge(ribs) or _rib_edge(ribs[::-1])
@@ -164,7 +165,7 @@ def _warnings(
         notices.append(
             Notice(
                 "no_anchor",
-                "Neither sacrum, skull, first nor last rib is in view: "
+                "Neither sacrum, skull, dens, first nor last rib is in view: "
                 "the level could be off by one.",
             )
         )

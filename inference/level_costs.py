@@ -40,6 +40,11 @@ _INDEPENDENT_NUMBERS = 3
 _ROBUST_LIMIT = 3.0
 """A single observation is never more surprising than this many standard deviations."""
 
+_DENS_COST = 3.5
+_DENS_LOWEST = 9.0
+"""The network's number of C2 is too high by 2 to 5. From here on it is another vertebra's, and what
+was taken for a dens the remains of one that was missed."""
+
 _SACRUM_TO_L5_MM = 23.0
 _SACRUM_COST = 3.2
 
@@ -158,13 +163,20 @@ def ilium_costs(cues: VertebraCues) -> Costs:
 
 
 def first_costs(cues: ColumnCues) -> Costs:
-    """Cost (COUNT,) of the first vertebra's level: variants, and the skull above."""
+    """Cost (COUNT,) of the first vertebra's level: variants, the skull above, and the dens."""
     costs = np.zeros(COUNT)
     costs[_T13], costs[_L6] = VARIANT_COST, L6_COST
     if cues.skull_above and cues.vertebrae[0].level_number < 7:
         ranks = np.arange(COUNT)
         costs += np.minimum(1.5 * np.maximum(ranks - VertebraLevel.C2.rank, 0), 7.0)
+    if dens_in_view(cues):
+        costs += np.minimum(_DENS_COST * np.abs(np.arange(COUNT) - VertebraLevel.C2.rank), 9.0)
     return costs
+
+
+def dens_in_view(cues: ColumnCues) -> bool:
+    """The first vertebra is C2 by its dens."""
+    return cues.dens_above and cues.vertebrae[0].level_number < _DENS_LOWEST
 
 
 def last_costs(cues: ColumnCues) -> Costs:

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from inference.networks import SpineUNet
-from inference.training.bundle import first_part
+from inference.training.bundle import first_part, own_part
 from inference.training.checkpoint import export_safetensors, initial_weights, load_into
 from inference.training.command import run_command
 from inference.training.errors import MissingTrainingData
@@ -46,7 +46,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, help="folder with labels/")
     parser.add_argument("--first", type=Path, required=True, help="weights of the first network")
     parser.add_argument("--out", type=Path, required=True, help="run folder")
-    parser.add_argument("--init", type=Path, help="weights to start from")
+    parser.add_argument(
+        "--init", type=Path, help="weights to start from: the refining network, or both"
+    )
     parser.add_argument("--scenes-only", action="store_true", help="make scenes and stop")
     parser.add_argument("--part", default="0/1", help="share of the scenes to make, as N/M")
     parser.add_argument("--export", type=Path, help="write the averaged weights here at the end")
@@ -63,7 +65,7 @@ def _run(options: argparse.Namespace) -> None:
             _make_held_out(config, options)
         return
     store = options.out / "scenes"
-    trainer = FineTrainer(config, initial_weights(options.init) if options.init else None)
+    trainer = FineTrainer(config, own_part(options.init) if options.init else None)
     trainer.resume_in(options.out)
     held_out = [_load(store, _HELD_OUT_SHIFT + number) for number in range(config.held_out)]
     _train(config, trainer, [scene for scene in held_out if scene is not None], options.out)

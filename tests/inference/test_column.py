@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from inference.column import column_chain
@@ -43,3 +44,13 @@ def test_a_bone_straight_above_that_reads_as_another_region_is_none(
 def test_hips_below_the_column_are_none(lumbar: list[BodyCandidate]) -> None:
     hips = [body(25.0, -45.0, side * 85.0, fullness=1.5) for side in (-1, 1)]
     assert set(column_chain([*lumbar, *hips])) == set(lumbar)
+
+
+@pytest.mark.parametrize(("degrees", "found"), [(0, 8), (66, 8), (78, 1)])
+def test_a_stooped_neck_is_one_column_and_a_row_of_bones_across_is_none(
+    degrees: float, found: int
+) -> None:
+    step = float(spacing_mm(7.0))
+    up, aside = step * np.cos(np.radians(degrees)), step * np.sin(np.radians(degrees))
+    neck = [body(10.0 - n, n * up, n * aside) for n in range(8)]
+    assert len(column_chain(neck)) == found

@@ -3,62 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from painted_column import SHAPE, Scene, spine
 
 from inference.cues import column_cues
-from inference.dens import give_dens
 from inference.instances import find_instances
 from inference.networks import Tissue
-from inference.sliding import VoxelPrediction
 from inference.spinal_priors import spacing_mm
-
-SHAPE = (110, 52, 64)
-
-
-class Scene:
-    """A prediction painted body by body; distances in 2 mm voxels."""
-
-    def __init__(self, shape=SHAPE):
-        self.tissue = np.zeros(shape, dtype=np.int64)
-        self.offsets = np.zeros((3, *shape), dtype=np.float32)
-        self.level = np.zeros(shape, dtype=np.float32)
-        self.grid = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij")).astype(np.float32)
-
-    def paint(self, where, tissue, centre=None, level=0.0):
-        self.tissue[where] = tissue
-        if centre is not None:
-            step = (np.asarray(centre, np.float32)[:, None, None, None] - self.grid) * 2.0
-            self.offsets[:, where] = step[:, where]
-            self.level[where] = level
-
-    def vertebra(self, centre, level, height=9, radius=9):
-        """A cylinder, pedicles and an arch reaching 14 voxels behind it."""
-        z, y, x = self.grid - np.asarray(centre, np.float32)[:, None, None, None]
-        body = (np.abs(z) <= height / 2) & (y**2 + x**2 <= radius**2)
-        arch = (np.abs(z) <= 2) & (y > 0) & (y < radius + 14) & (np.abs(x) < 4) & ~body
-        self.paint(body, Tissue.BODY, centre, level)
-        self.paint(arch, Tissue.POSTERIOR, centre, level)
-
-    def prediction(self):
-        probabilities = np.stack([self.tissue == t for t in range(len(Tissue))])
-        seen = np.ones(self.tissue.shape, dtype=bool)
-        return VoxelPrediction(probabilities.astype(np.float32), self.offsets, self.level, seen)
-
-
-def spine(levels, bend=0.0, top=100.0, skip=()):
-    """Scene and centres of a column of `levels`, swaying sideways by `bend` voxels."""
-    scene, centres, z = Scene(), [], top
-    for n, level in enumerate(levels):
-        x = 32 + bend * np.sin(n / 2)
-        centre = (z, 22.0, float(x))
-        if level not in skip:
-            step = float(spacing_mm(level)) / 2
-            scene.vertebra(centre, level, height=0.75 * step, radius=6 if level < 8 else 9)
-            centres.append(centre)
-        z -= float(spacing_mm(level + 0.5)) / 2
-    return scene, centres
 
 
 def found_centres(scene):
@@ -176,32 +128,3 @@ def test_ribs_and_sacrum_become_cues():
     assert [row.ribs for row in cues.vertebrae] == [1.0, 0.0, 0.0, 0.0]
     assert cues.sacrum_below_mm is not None
     assert 15 < cues.sacrum_below_mm < 30
-
-
-def dens_scene(aside=0, top=70.0):
-    """C2 to C6 with a peg on C2, whose votes fall 18 mm above the body."""
-    scene, centres = spine(range(2, 7), top=top)
-    z, y, x = centres[0]
-    height = 0.75 * float(spacing_mm(2)) / 4
-    away = scene.grid - np.asarray((z, y, x + aside), np.float32)[:, None, None, None]
-    peg = (away[0] > height) & (away[0] <= height + 10) & (np.hypot(away[1], away[2]) < 3)
-    scene.paint(peg & (scene.tissue == 0), Tissue.POSTERIOR, (z + 9, y, x), 8.0)
-    return scene.prediction(), peg
-
-
-def test_the_dens_belongs_to_c2_and_names_nothing():
-    prediction, peg = dens_scene()
-    found = find_instances(prediction)
-    assert not found.labels[peg].any()
-    give_dens(found.labels, prediction, found.instances[0])
-    assert (found.labels[peg] == found.instances[0].number).all()
-
-
-@pytest.mark.parametrize(
-    ("aside", "top"), [(9, 70.0), (0, 100.0)], ids=["beside_the_axis", "cut_by_the_view"]
-)
-def test_other_bone_above_c2_is_no_dens(aside, top):
-    prediction, peg = dens_scene(aside, top)
-    found = find_instances(prediction)
-    give_dens(found.labels, prediction, found.instances[0])
-    assert not found.labels[peg].any()

@@ -155,6 +155,22 @@ def test_a_long_eleventh_rib_over_a_rudimentary_twelfth_does_not_make_an_l5_abov
     assert named.levels == levels
 
 
+@pytest.mark.parametrize("offset", [0.0, 3.0, 6.0])
+def test_a_column_that_ends_with_a_dens_begins_at_c2(offset):
+    """As level numbers of necks are up to five too high."""
+    levels = span(STANDARD, "C2", "C7")
+    named = label_column(replace(column(levels, offset=offset), dens_above=True))
+    assert named.levels == levels
+    assert min(named.confidences) > 0.9
+    assert "no_anchor" not in codes(named)
+
+
+def test_bone_above_a_lumbar_vertebra_is_no_dens():
+    levels = span(STANDARD, "L1", "L4")
+    seen = column(levels)
+    assert label_column(replace(seen, dens_above=True)) == label_column(seen)
+
+
 def test_an_empty_column_has_no_names():
     assert label_column(ColumnCues((), None, skull_above=False)).levels == ()
 

@@ -138,6 +138,7 @@ def test_c2_has_its_dens(segmenter):
     affine, shape = field_of_view(spec, anatomy)
     made = render(spec, anatomy, affine, shape)
     found = segmenter.segment(reordered(CTVolume(made.hu, affine), ((0, 1, 2), (-1, 1, 1))))
+    assert "no_anchor" not in {notice.code for notice in found.warnings}
     labels, body = found.labels[::-1], made.bodies == V.C2
     height = np.flatnonzero(body.any(axis=(1, 2)))
     dens = height[-len(height) // 3 :]

@@ -312,7 +312,7 @@ def test_smoke_run_of_the_refiner_ends_in_weights_that_load(tmp_path):
     bundle = ["--first", RELEASED.path, "--refiner", refiner, "--out", both]
     for tool, arguments in (
         ("fine", [*run, "--scenes-only"]),
-        ("fine", [*run, "--export", refiner]),
+        ("fine", [*run, "--init", RELEASED.path, "--export", refiner]),
         ("bundle", bundle),
     ):
         command = [sys.executable, "-m", f"inference.training.{tool}", *arguments]
