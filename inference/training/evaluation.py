@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from inference.anatomy import SACRUM_LABEL, VertebraLevel
+from inference.evaluation.overlap import dice
 from inference.networks import LEVEL_CHANNEL, LEVEL_UNIT, Tissue
 from inference.phantom.fractures import Fracture
 from inference.phantom.layout import field_of_view, phantom_anatomy
@@ -209,12 +210,6 @@ def level_error(level: npt.NDArray[np.float32], labels: LabelArray, bodies: Bool
             continue
         errors.append(abs(float(np.median(level[inside])) - level_position(label)))
     return float(np.mean(errors)) if errors else float("nan")
-
-
-def dice(a: Bools, b: Bools) -> float:
-    """Dice coefficient; 1 for two empty masks."""
-    together = int(a.sum()) + int(b.sum())
-    return 2.0 * int((a & b).sum()) / together if together else 1.0
 
 
 def judge_patches(network: nn.Module, patches: PatchDataset) -> dict[str, float]:

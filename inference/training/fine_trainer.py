@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from inference.evaluation.overlap import dice
 from inference.refiner import Part, refiner_network
 from inference.training.checkpoint import Checkpoint, State
-from inference.training.evaluation import dice
 from inference.training.fine_config import FineConfig
 from inference.training.fine_samples import FineSample, random_sample
 from inference.training.fine_scenes import FineScene

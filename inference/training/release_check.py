@@ -18,10 +18,11 @@ import torch
 
 from inference.anatomy import SACRUM_LABEL, VertebraLevel
 from inference.errors import NotAnalysable
+from inference.evaluation.overlap import dice
 from inference.report import Segmentation
 from inference.segmenter import Segmenter, TorchSegmenter
 from inference.training.command import run_command
-from inference.training.evaluation import LabelledCT, dice, labelled_case
+from inference.training.evaluation import LabelledCT, labelled_case
 from inference.volume import LabelArray
 from inference.weights import RELEASED, own_weights
 

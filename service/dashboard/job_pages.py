@@ -22,7 +22,7 @@ from sr_writer.wording import FIELD_WORDS, FLAG_WORDS, GRADE_WORDS, conclusion
 
 _WIDTH = 1000.0
 _THINNEST = 4.0
-DONE_WORDS = {"retry": "Queued again.", "cancel": "Cancelled."}
+DONE_WORDS = {"retry": "Queued.", "cancel": "Cancelled."}
 
 
 class NotAllowed(Exception):
@@ -64,7 +64,7 @@ class JobPages:
         return self._renderer.renewed(request, "job_live.html", address, **values)
 
     async def retry(self, request: Request) -> Response:
-        """Queue again what failed."""
+        """Queue again what failed, or a series that was left out."""
         return await self._act(request, "retry", self._sources.jobs.retry)
 
     async def cancel(self, request: Request) -> Response:
@@ -112,7 +112,7 @@ class JobPages:
         if not visitor.may_operate:
             await self._deny(request)
         job_id = _job_id(request)
-        await run_in_threadpool(self._detail, job_id)
+        await run_in_threadpool(self._require, job_id)
         await run_in_threadpool(act, job_id)
         await run_in_threadpool(self._sources.auditor.audit_action, visitor.name, job_id, what)
         self._sources.board.forget()
@@ -124,6 +124,11 @@ class JobPages:
             self._sources.auditor.audit_denied, visitor.name, request.url.path[:80], "role"
         )
         raise NotAllowed
+
+    def _require(self, job_id: str) -> None:
+        """A job, or a series that was left out and has no page of its own yet."""
+        if not any(series.job_id == job_id for series in self._sources.left_out()):
+            self._detail(job_id)
 
     def _detail(self, job_id: str) -> JobDetail:
         detail = read_job(self._sources.board, job_id)

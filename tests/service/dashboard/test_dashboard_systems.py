@@ -8,8 +8,6 @@ from service.dashboard.board import Snapshot
 from service.dashboard.job_row import JobRow
 from service.dashboard.workers import Leases, SignOfLife, worker_lines
 from service.lease import Lease
-from service.series_facts import SeriesFacts
-from service.series_register import RegisteredSeries, SeriesState
 
 
 def row(job_id: str, state: str, worker: str | None) -> JobRow:
@@ -89,26 +87,3 @@ def test_the_leases_of_a_shared_queue_are_its_workers(postgresql_url):
     lease.release()
     assert leases() == ()
     leases.close()
-
-
-def test_series_left_out_are_listed_with_the_rule_and_the_reason(make_pages):
-    pages = make_pages()
-    assert "Nothing was left out." in pages.browser().html("/left-out").text
-    facts = SeriesFacts(images=3, Modality="CT", kernel="B70f", thickness_mm=1.25)
-    pages.left_out.append(
-        RegisteredSeries(
-            SeriesInstanceUID="1.2.3.4",
-            StudyInstanceUID="1.2",
-            job_id="a1",
-            state=SeriesState.LEFT_OUT,
-            calling_ae_title="CT1",
-            facts=facts,
-            rule="min_instances",
-            reason="3 images, rules.min_instances is 8",
-            updated_at=1.7e9,
-        )
-    )
-    text = pages.browser().html("/left-out").text
-    for words in ("3 images, rules.min_instances is 8", "1.2.3.4", "CT1", "CT, 1.25 mm, B70f"):
-        assert words in text
-    assert ">a1</td>" in text, "what spinenode jobs retry asks for"
