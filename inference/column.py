@@ -29,6 +29,10 @@ _MAX_REWARD = 1.2
 _PIECE_REACH = 1.3
 """Of the usual distance: further off, another body lies in between."""
 
+_WHOLE_FULLNESS = 0.6
+_WHOLE_REACH = 2.2
+"""A body with this share of its volume goes on over one that was missed, or taken for the next."""
+
 _SHORTEST_TO_CONTINUE = 3
 _STRAIGHT = 0.8
 """Cosine of the largest turn at an end that is continued."""
@@ -89,7 +93,7 @@ def _grown(chain: list[BodyCandidate], candidates: Sequence[BodyCandidate]) -> l
 
 
 def _beyond(chain: list[BodyCandidate], candidates: Sequence[BodyCandidate]) -> list[BodyCandidate]:
-    """Bodies within one step of the chain's last one, straight on."""
+    """Bodies within one step of the chain's last one, straight on; whole ones within two."""
     last, before = (np.asarray(c.centre) * VOXEL_MM for c in (chain[-1], chain[-2]))
     course = (last - before) / np.linalg.norm(last - before)
     found = []
@@ -99,7 +103,8 @@ def _beyond(chain: list[BodyCandidate], candidates: Sequence[BodyCandidate]) -> 
         distance = _apart_mm(chain[-1], body)
         straight = (np.asarray(body.centre) * VOXEL_MM - last) @ course >= _STRAIGHT * distance
         share = distance / float(spacing_mm((chain[-1].level + body.level) / 2))
-        if straight and _reads_on(chain[-1], body) and _FLAT_SPACING <= share <= _PIECE_REACH:
+        reach = _WHOLE_REACH if body.fullness >= _WHOLE_FULLNESS else _PIECE_REACH
+        if straight and _reads_on(chain[-1], body) and _FLAT_SPACING <= share <= reach:
             found.append(body)
     return found
 

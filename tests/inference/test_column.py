@@ -32,6 +32,18 @@ def test_a_flat_body_that_goes_on_is_one_more_vertebra(lumbar: list[BodyCandidat
     assert flat in column_chain([*lumbar, flat])
 
 
+@pytest.mark.parametrize(("fullness", "taken"), [(0.9, True), (0.45, False)])
+def test_a_whole_body_goes_on_above_two_that_were_taken_for_one(
+    fullness: float, taken: bool
+) -> None:
+    """Its level reads too low, and it stands a step and a half above the middle of the two."""
+    neck = [
+        body(level, z_mm) for level, z_mm in ((8.2, 0), (7.5, 18), (5.4, 33), (4.1, 49), (2.9, 66))
+    ]
+    above = body(3.4, 91.0, fullness=fullness)
+    assert (above in column_chain([*neck, above])) == taken
+
+
 @pytest.mark.parametrize("level", [L5, 15.0])
 def test_a_bone_straight_above_that_reads_as_another_region_is_none(
     lumbar: list[BodyCandidate], level: float
