@@ -115,8 +115,9 @@ def _tidy(labels: LabelArray, tissue: npt.NDArray[np.uint8], number: int) -> Non
     body_size = ndimage.sum_labels(own_tissue == Tissue.BODY, pieces, np.arange(1, count + 1))
     main = 1 + int(np.argmax(body_size))
     total = np.count_nonzero(own)
+    joined = {main} | _joined_beyond(pieces, main, box[0], labels.shape[0])
     for piece in range(1, count + 1):
-        if piece == main:
+        if piece in joined:
             continue
         where = pieces == piece
         around = view[ndimage.binary_dilation(where, _TOUCHING) & ~own & (view > 0)]
@@ -124,6 +125,16 @@ def _tidy(labels: LabelArray, tissue: npt.NDArray[np.uint8], number: int) -> Non
             view[where] = np.argmax(np.bincount(around))
         elif np.count_nonzero(where) < _FRAGMENT * total:
             view[where] = 0
+
+
+def _joined_beyond(pieces: npt.NDArray[np.int32], main: int, heights: slice, size: int) -> set[int]:
+    """Pieces cut by the end of the view that cuts the main one: pedicles may lie beyond it."""
+    joined: set[int] = set()
+    for reached, end in ((heights.start == 0, pieces[0]), (heights.stop == size, pieces[-1])):
+        cut = set(np.unique(end[end > 0]).tolist())
+        if reached and main in cut:
+            joined |= cut
+    return joined
 
 
 def _box_of(labels: LabelArray, number: int) -> Box | None:

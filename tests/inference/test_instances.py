@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from painted_column import SHAPE, Scene, spine
@@ -104,6 +105,21 @@ def test_a_process_given_to_the_wrong_body_returns_to_the_one_it_hangs_on():
     scene.paint(tip, Tissue.POSTERIOR, upper, 20.0)
     found = find_instances(scene.prediction())
     assert set(np.unique(found.labels[tip])) == {found.instances[2].number}
+
+
+@pytest.mark.parametrize(("reach", "kept"), [(112.0, True), (108.0, False)])
+def test_the_arch_of_a_cut_vertebra_is_its_own_where_the_pedicles_lie_beyond_the_view(reach, kept):
+    """It touches the arch below and not its own body, and goes on beyond the end as that does."""
+    scene, centres = spine(range(19, 23), top=109.0 - float(spacing_mm(18.5)) / 2)
+    z, y, x = scene.grid
+    cut = (108.0, 22.0, 32.0)
+    scene.paint((z > 102) & (np.hypot(y - 22, x - 32) < 9), Tissue.BODY, cut, 18.0)
+    arch = (z > centres[0][0] + 2) & (z < reach) & (y > 36) & (y < 45) & (np.abs(x - 32) < 4)
+    scene.paint(arch, Tissue.POSTERIOR, cut, 18.0)
+    found = find_instances(scene.prediction())
+    upper, lower = found.instances[:2]
+    assert upper.touches_border
+    assert set(np.unique(found.labels[arch])) == {upper.number if kept else lower.number}
 
 
 def test_islands_far_from_their_vertebra_are_removed():
