@@ -60,9 +60,9 @@ REFINER_PREFIX = "refiner."
 
 RELEASED = WeightsFile(
     path=Path(__file__).with_name("spinenode-2mm.safetensors"),
-    sha256="cdc6e8ccac9e63c19366b873471bbb1772119dfe6c8b310f24309ad3dc2e4f9f",
+    sha256="1ecbe695a1aed98cb33a9b0e54fb5b14e39a6fc99a0c095375d31479f9c848a9",
     name="spinenode-2mm",
-    version="0.8.0",
+    version="0.9.0",
 )
 """The weights this version ships; licence CC BY-SA 4.0 (see the model card)."""
 
