@@ -111,3 +111,13 @@ def test_constant_values_survive_any_resampling(length, step):
     matrix = sampling_matrix(length, positions, 1.0)
     cube = np.full((length,) * 3, 7.0, dtype=np.float32)
     assert np.allclose(apply_matrices(cube, [matrix] * 3), 7.0, atol=1e-4)
+
+
+@pytest.mark.parametrize("blank_hu", [-2048, -1024, -1000])
+def test_blank_slices_at_the_ends_are_out_of_view(blank_hu):
+    """Padding shows no rib and no dens: it must not count as a place where none is."""
+    hu = np.full((40, 60, 60), blank_hu)
+    hu[7:31, 5:55, 5:55] = 40
+    grid = prepare(ct(hu, (2.0, 2.0, 2.0))).grid
+    assert (grid.start[0], grid.stop[0]) == (7, 31)
+    assert grid.start[1] < 5, "beside the patient there is a margin"

@@ -1,3 +1,5 @@
+"""Arrays that several processes may write at once."""
+
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
