@@ -159,8 +159,12 @@ class JobQueue:
     def start(self) -> None:
         """Take up unfinished jobs and begin to work."""
         self._tenancy.begin()
-        adopt_jobs(dbos_url(self.database_url), WORKFLOW_VERSION, self._executor)
-        DBOS.launch()
+        try:
+            adopt_jobs(dbos_url(self.database_url), WORKFLOW_VERSION, self._executor)
+            DBOS.launch()
+        except BaseException:
+            self._tenancy.end()
+            raise
         self._tenancy.take_part()
 
     def stop(self, timeout_seconds: int = 10) -> None:

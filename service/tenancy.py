@@ -17,7 +17,6 @@ from functools import partial
 from typing import Protocol
 
 from dbos import DBOS
-from sqlalchemy.exc import SQLAlchemyError
 
 from service.lease import Lease
 
@@ -27,16 +26,18 @@ LEASE_SECONDS = 60.0
 CUT_OFF = os.EX_TEMPFAIL
 """Exit code of a process that stopped because others may be doing its work; start it again."""
 _WAIT_SECONDS = 0.2
+_LOOK_SECONDS = 10.0
+"""A stop waits so long at most for a look for others that is in progress."""
 
 
 class Tenancy(Protocol):
     """What the queue asks before and while it works."""
 
     def begin(self) -> None:
-        """Before the queue starts: wait until our name is free."""
+        """Before the queue starts: wait until our name is free, and keep it."""
 
     def take_part(self) -> None:
-        """After the queue started: keep the name, and look after the others."""
+        """After the queue started: look after the others."""
 
     def drain(self, seconds: float) -> bool:
         """Begin no further step; wait so long for those that run. Whether they ended."""
@@ -115,18 +116,31 @@ class SharedQueue(OwnQueue):
         self._executor = executor
         self._lease = Lease(database_url, executor, lease_seconds)
         self._ever_lost = False
+        self._takes_part = False
+        self._looking = threading.Lock()
 
     def begin(self) -> None:
-        """Wait until our name is free."""
+        """Wait until our name is free, and keep it: starting the queue may outlast the lease."""
         self._lease.acquire()
+        self._lease.keep(self._look_after_others, self._lost)
 
     def take_part(self) -> None:
-        """Keep the name; take the jobs of processes that are gone."""
-        self._lease.keep(self._look_after_others, self._lost)
+        """Take the jobs of processes that are gone from now on."""
+        self._takes_part = True
+
+    def drain(self, seconds: float) -> bool:
+        """Begin no further step and no look for others; wait for both. Whether the steps ended."""
+        self._takes_part = False
+        drained = super().drain(seconds)
+        # A look uses the queue's library, which is taken down next; one that hangs in the network
+        # may not keep the process from stopping.
+        if self._looking.acquire(timeout=_LOOK_SECONDS):
+            self._looking.release()
+        return drained
 
     def end(self) -> None:
         """Give the name back, unless a step is still running: then the lease has to run out."""
-        if self.drain(0.0):
+        if super().drain(0.0):
             self._lease.release()
 
     @contextmanager
@@ -159,17 +173,25 @@ class SharedQueue(OwnQueue):
         os._exit(CUT_OFF)
 
     def _look_after_others(self) -> None:
-        try:
-            pending = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
-            gone = {w.executor_id for w in pending if w.executor_id} - self._lease.alive()
-            for name in sorted(gone):
-                if self._lease.take_over(name, partial(_queue_again, name)):
-                    log.warning(
-                        "took over the jobs of a worker that is gone",
-                        extra={"worker": name, "jobs": sum(w.executor_id == name for w in pending)},
-                    )
-        except SQLAlchemyError as error:
-            log.error("cannot look for jobs left behind", extra={"problem": type(error).__name__})
+        with self._looking:
+            if not self._takes_part:
+                return
+            try:
+                self._take_over_the_gone()
+            except Exception as error:  # noqa: BLE001 - whatever it is, our lease must be renewed
+                log.error(
+                    "cannot look for jobs left behind", extra={"problem": type(error).__name__}
+                )
+
+    def _take_over_the_gone(self) -> None:
+        pending = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
+        gone = {w.executor_id for w in pending if w.executor_id} - self._lease.alive()
+        for name in sorted(gone):
+            if self._lease.take_over(name, partial(_queue_again, name)):
+                log.warning(
+                    "took over the jobs of a worker that is gone",
+                    extra={"worker": name, "jobs": sum(w.executor_id == name for w in pending)},
+                )
 
 
 def _queue_again(executor: str) -> None:

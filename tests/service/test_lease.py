@@ -2,12 +2,14 @@
 
 import os
 import threading
+import time
 
 import psycopg
 import pytest
 from waiting import wait_for
 
 from service import lease as lease_module
+from service import tenancy
 from service.lease import Lease
 from service.tenancy import NotOurs, OwnQueue, SharedQueue
 
@@ -125,3 +127,88 @@ def test_nothing_begins_while_stopping_and_what_runs_is_awaited():
     go.set()
     assert queue.drain(30)
     thread.join()
+
+
+@pytest.fixture
+def shared_queue(postgresql_url):
+    queue = SharedQueue(postgresql_url, "worker", SECONDS)
+    queue.begin()
+    yield queue
+    queue.end()
+
+
+class LibraryThatIsAsked:
+    """In place of the queue's library: shows when it is asked, and answers when told."""
+
+    def __init__(self):
+        self.asked, self.answer = threading.Event(), threading.Event()
+        self.times = 0
+
+    def list_workflows(self, **_):
+        self.times += 1
+        self.asked.set()
+        assert self.answer.wait(30)
+        return []
+
+
+def test_a_start_that_outlasts_the_lease_keeps_the_name_and_leaves_the_others_alone(
+    shared_queue, make_lease, everybody_lives, monkeypatch
+):
+    library, other = LibraryThatIsAsked(), make_lease("other")
+    monkeypatch.setattr(tenancy, "DBOS", library)
+    acquired_at = time.monotonic()
+    wait_for(lambda: time.monotonic() > acquired_at + 2 * SECONDS)
+    assert other.alive() == {"worker"}
+    with shared_queue.working_on("job1"):
+        pass
+    assert not library.asked.is_set()
+    library.answer.set()
+    shared_queue.take_part()
+    assert library.asked.wait(30)
+
+
+def test_stopping_waits_for_a_look_for_others_and_allows_no_further_one(shared_queue, monkeypatch):
+    library = LibraryThatIsAsked()
+    monkeypatch.setattr(tenancy, "DBOS", library)
+    shared_queue.take_part()
+    assert library.asked.wait(30)
+    drained = threading.Event()
+    stopping = threading.Thread(target=lambda: shared_queue.drain(0.0) and drained.set())
+    stopping.start()
+    wait_for(lambda: shared_queue._stopping)
+    assert not drained.wait(0.3)
+    library.answer.set()
+    stopping.join(30)
+    assert drained.is_set()
+    shared_queue._look_after_others()
+    assert library.times == 1
+
+
+def test_a_look_that_hangs_does_not_keep_the_process_from_stopping(shared_queue, monkeypatch):
+    library = LibraryThatIsAsked()
+    monkeypatch.setattr(tenancy, "DBOS", library)
+    monkeypatch.setattr(tenancy, "_LOOK_SECONDS", 0.05)
+    shared_queue.take_part()
+    assert library.asked.wait(30)
+    assert shared_queue.drain(0.0)
+    library.answer.set()
+
+
+def test_the_lease_is_renewed_even_if_looking_for_others_fails(
+    shared_queue, everybody_lives, monkeypatch, caplog
+):
+    class BrokenLibrary:
+        times = 0
+
+        def list_workflows(self, **_):
+            self.times += 1
+            raise RuntimeError("no such patient 4711")
+
+    library = BrokenLibrary()
+    monkeypatch.setattr(tenancy, "DBOS", library)
+    shared_queue.take_part()
+    wait_for(lambda: library.times >= 9)  # six beats are one length
+    with shared_queue.working_on("job1"):
+        pass
+    assert {record.problem for record in caplog.records} == {"RuntimeError"}
+    assert "4711" not in caplog.text
