@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid
 from pynetdicom import build_role, evt
@@ -68,11 +70,11 @@ def request_commitment(ledger: CommitmentLedger, destination: Destination) -> in
 
 
 def _ask(ledger: CommitmentLedger, destination: Destination, request: CommitmentRequest) -> None:
-    reported = threading.Event()
+    reports: queue.SimpleQueue[threading.Thread] = queue.SimpleQueue()
 
     def on_report(event: Event) -> tuple[int, None]:
         status = answer_report(event, ledger.settle)
-        reported.set()
+        reports.put(threading.current_thread())
         return status, None
 
     negotiation = Negotiation(CONTEXTS, handlers=[(evt.EVT_N_EVENT_REPORT, on_report)])
@@ -87,7 +89,9 @@ def _ask(ledger: CommitmentLedger, destination: Destination, request: Commitment
         )
         if answer.get("Status") != STATUS_SUCCESS:
             raise Retryable(f"{destination.name} answered N-ACTION with {answer.get('Status')}")
-        reported.wait(SAME_ASSOCIATION_SECONDS)
+        with suppress(queue.Empty):
+            # The answer to the report has to go before the release.
+            reports.get(timeout=SAME_ASSOCIATION_SECONDS).join(SAME_ASSOCIATION_SECONDS)
 
 
 def send_report(report: CommitmentReport, peer: Destination) -> None:

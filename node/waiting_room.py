@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 from pynetdicom.association import Association
 
@@ -66,4 +67,24 @@ def install(association: Association) -> None:
     """Stop this association's thread in a waiting room from now on; no answer may be pending."""
     before = association._reactor_checkpoint
     association._reactor_checkpoint = WaitingRoom(lambda: not association.is_alive())
+    association._serve_request = _serving(association)  # type: ignore[assignment]
     before.set()
+
+
+def _serving(association: Association) -> Callable[[Any, int], None]:
+    """Serve requests without taking back that the association's thread stands still.
+
+    pynetdicom serves N-EVENT-REPORT in a thread of its own, which ends by noting that the
+    association's thread is under way. That thread may be waiting meanwhile, and whoever waits for
+    the note before sending or releasing would wait for ever. In a waiting room the note says
+    nothing: `WaitingRoom.clear` has seen the thread arrive.
+    """
+    serve = association._serve_request
+
+    def serve_request(message: Any, context_id: int) -> None:
+        try:
+            serve(message, context_id)
+        finally:
+            association._is_paused = True
+
+    return serve_request

@@ -23,9 +23,10 @@ from node import (
     request_commitment,
     send_files,
 )
-from node.commitment import parse_report
+from node.commitment import CommitmentRequest, parse_report
+from node.commitment_scu import CONTEXTS
 from node.part10 import identify
-from node.scu import DeliveryResult
+from node.scu import DeliveryResult, Negotiation, associated
 
 MODEL, INSTANCE = "1.2.840.10008.1.20.1", "1.2.840.10008.1.20.1.1"
 SYNTAX = "1.2.840.10008.1.2"
@@ -113,6 +114,30 @@ def test_a_report_on_the_same_association_settles_the_ledger(ledgers):
         assert archive.reported.get(timeout=10) == 0
     assert states(deliveries) == ["committed", "queued", "committed"]
     assert [each.last_status for each in deliveries.due("archive")] == [0x0112]
+
+
+def test_an_association_ends_though_a_report_was_answered_while_its_thread_stood_still():
+    serving, go_on = queue.Queue(), threading.Event()
+
+    def on_report(_):
+        serving.put(threading.current_thread())
+        assert go_on.wait(10)
+        return 0, None
+
+    negotiation = Negotiation(CONTEXTS, handlers=[(evt.EVT_N_EVENT_REPORT, on_report)])
+    request = CommitmentRequest("1.2.3", ((CT, "1.2.1"),))
+    with CommittingArchive() as archive, associated(archive.destination, negotiation) as asker:
+        asker.send_n_action(request.to_dataset(), 1, MODEL, INSTANCE)
+        thread = serving.get(timeout=10)
+        asker._reactor_checkpoint.clear()
+        go_on.set()
+        thread.join(10)
+        ending = threading.Thread(target=asker.release, daemon=True)
+        ending.start()
+        ending.join(10)
+        hangs = ending.is_alive()
+        asker._is_paused = True  # what a hanging release waits for
+    assert not hangs
 
 
 def test_a_report_on_a_separate_association_settles_the_ledger(ledgers, start_node):

@@ -60,7 +60,7 @@ def test_another_worker_takes_the_job_of_a_dead_one_at_the_step_it_was_in(hosts)
 def test_a_live_worker_keeps_its_job_however_long_a_step_takes(hosts):
     held = hosts.start("first", submit=["job1"], wait_in="job1", held=True)
     wait_for(lambda: hosts.journal.says("job1 assemble"))
-    plan = {"submit": ["job2"], "step_seconds": LEASE_SECONDS, "until": "job2 arrived pacs"}
+    plan = {"submit": ["job2"], "step_seconds": LEASE_SECONDS, "until": ["job2 arrived pacs"]}
     work(hosts.folder, hosts.url, {"name": "second", "lease": LEASE_SECONDS, **plan})
     assert hosts.states() == {"job1": "running", "job2": "analysed"}
     (hosts.folder / "go").touch()
@@ -71,8 +71,8 @@ def test_a_live_worker_keeps_its_job_however_long_a_step_takes(hosts):
 @pytest.mark.slow
 def test_two_workers_share_twenty_series_and_one_is_killed(hosts):
     names = [f"job{number}" for number in range(20)]
-    killed = hosts.start("first", submit=names, step_seconds=0.2, until="never")
-    survivor = hosts.start("second", step_seconds=0.2, until="the end")
+    killed = hosts.start("first", submit=names, step_seconds=0.2, until=["never"])
+    survivor = hosts.start("second", step_seconds=0.2, until=["the end"])
     wait_for(lambda: hosts.journal.lines().count("first worked") >= 5)
     wait_for(lambda: hosts.journal.lines().count("second worked") >= 5)
     killed.kill()
