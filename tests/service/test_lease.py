@@ -6,11 +6,14 @@ import time
 
 import psycopg
 import pytest
+from queue_program import Journal, steps_of
 from waiting import wait_for
 
 from service import lease as lease_module
+from service import queue as queue_module
 from service import tenancy
 from service.lease import Lease
+from service.queue import JobQueue
 from service.tenancy import NotOurs, OwnQueue, SharedQueue
 
 SECONDS = 1.2
@@ -135,6 +138,19 @@ def shared_queue(postgresql_url):
     queue.begin()
     yield queue
     queue.end()
+
+
+def test_a_start_that_fails_gives_the_name_back(make_lease, postgresql_url, tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError("broken")
+
+    monkeypatch.setattr(queue_module, "adopt_jobs", fail)
+    steps = steps_of(Journal(tmp_path), tmp_path, {})
+    queue = JobQueue(postgresql_url, steps, 1, "worker", lease_seconds=600)
+    with pytest.raises(OSError, match="broken"):
+        queue.start()
+    assert make_lease("other", seconds=600).alive() == frozenset()
+    queue.stop()
 
 
 class LibraryThatIsAsked:
