@@ -22,6 +22,7 @@ from node import (
     Retryable,
     request_commitment,
     send_files,
+    waiting_room,
 )
 from node.commitment import CommitmentRequest, parse_report
 from node.commitment_scu import CONTEXTS
@@ -198,7 +199,7 @@ def test_we_commit_what_is_in_the_spool_and_nothing_else(
     reports = queue.Queue()
 
     def on_report(event):
-        reports.put(parse_report(event.event_information))
+        reports.put((parse_report(event.event_information), threading.current_thread()))
         return 0, None
 
     router = AE(ae_title="ROUTER")
@@ -215,6 +216,7 @@ def test_we_commit_what_is_in_the_spool_and_nothing_else(
     association = router.associate(
         "127.0.0.1", node.server.port, ae_title="SPINENODE", evt_handlers=handlers
     )
+    waiting_room.install(association)
     request = Dataset()
     request.TransactionUID = "7.7.7"
     request.ReferencedSOPSequence = [
@@ -224,10 +226,11 @@ def test_we_commit_what_is_in_the_spool_and_nothing_else(
     ]
     answer, _ = association.send_n_action(request, 1, MODEL, INSTANCE)
     assert answer.Status == 0
-    report = reports.get(timeout=10)
+    report, answering = reports.get(timeout=10)
     assert report.transaction_uid == "7.7.7"
     assert [uid for _, uid in report.committed] == [uids[0]]
     assert [(uid, why) for _, uid, why in report.failed] == [("1.1.1", 0x112), (uids[1], 0x119)]
+    answering.join(10)
     association.release()
     router.shutdown()
 
