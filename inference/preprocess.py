@@ -119,11 +119,11 @@ def patient_box(
         margin = int(np.ceil(_MARGIN_MM / spacing_mm[axis]))
         start.append(max(0, extent.start * steps[axis] - margin))
         stop.append(min(hu.shape[axis], extent.stop * steps[axis] + margin))
-    start[0], stop[0] = _without_blank_slices(hu, start[0], stop[0])
+    start[0], stop[0] = without_blank_slices(hu, start[0], stop[0])
     return _triple(start), _triple(stop)
 
 
-def _without_blank_slices(hu: HUArray, start: int, stop: int) -> tuple[int, int]:
+def without_blank_slices(hu: HUArray, start: int, stop: int) -> tuple[int, int]:
     """Padded slices end the view: what is blank there was not seen to be absent."""
     while start < stop - 1 and not (hu[start] > _PATIENT_HU).any():
         start += 1

@@ -10,7 +10,7 @@ import torch
 
 from inference.anatomy import VertebraLevel
 from inference.bridged_hollows import without_bridged_hollows
-from inference.completeness import cut_by_border
+from inference.completeness import cut_by_view
 from inference.cues import column_cues, sacrum_component
 from inference.dens import give_dens
 from inference.errors import ModelUnavailable, NotAnalysable
@@ -142,7 +142,7 @@ def assemble(
     return Segmentation(
         labels=order.restore(masks.labels),
         bodies=order.restore(masks.bodies),
-        vertebrae=_vertebrae(masks, labelling),
+        vertebrae=_vertebrae(masks, labelling, (prepared.grid.start[0], prepared.grid.stop[0])),
         model=identity,
         warnings=labelling.warnings,
     )
@@ -182,9 +182,11 @@ def _follow(upper: Instance, lower: Instance) -> bool:
     return sure and 0 < lower.level - upper.level <= MOST_LEVELS_APART
 
 
-def _vertebrae(masks: FineMasks, labelling: Labelling) -> tuple[LabelledVertebra, ...]:
+def _vertebrae(
+    masks: FineMasks, labelling: Labelling, seen: tuple[int, int]
+) -> tuple[LabelledVertebra, ...]:
     rows = [
-        LabelledVertebra(level, confidence, complete=not cut_by_border(masks.bodies, int(level)))
+        LabelledVertebra(level, confidence, not cut_by_view(masks.bodies, int(level), seen))
         for level, confidence in zip(labelling.levels, labelling.confidences, strict=True)
         if (masks.bodies == int(level)).any()
     ]

@@ -9,8 +9,9 @@ import numpy as np
 from inference.anatomy import SACRUM_LABEL, VertebraLevel
 from inference.axes import to_canonical
 from inference.bodies import separate_bodies
-from inference.completeness import cut_by_border
+from inference.completeness import cut_by_view
 from inference.errors import NotAnalysable, UnreadableInput
+from inference.preprocess import without_blank_slices
 from inference.report import LabelledVertebra, ModelIdentity, Segmentation
 from inference.volume import CTVolume, LabelArray, Notice
 
@@ -39,6 +40,8 @@ def segmentation_from_labels(volume: CTVolume, labels: LabelArray) -> Segmentati
     _check_grid(volume, labels)
     kept, ignored = _known_labels(labels)
     canonical, _, order = to_canonical(kept, volume.affine_lps)
+    hu, _, _ = to_canonical(volume.hu, volume.affine_lps)
+    seen = without_blank_slices(hu, 0, len(hu))
     spacing = np.asarray(volume.spacing_kji_mm)[list(order.source_axis)]
     z, y, x = (float(s) for s in spacing)
     affine = order.apply_affine(volume.affine_lps, volume.shape_kji)
@@ -52,7 +55,7 @@ def segmentation_from_labels(volume: CTVolume, labels: LabelArray) -> Segmentati
         labels=kept,
         bodies=order.restore(bodies),
         vertebrae=tuple(
-            LabelledVertebra(level, 1.0, complete=_complete(canonical, bodies, level))
+            LabelledVertebra(level, 1.0, _complete(canonical, bodies, level, seen))
             for level in levels
         ),
         model=ModelIdentity(MODEL_NAME, "1", digest),
@@ -80,10 +83,12 @@ def _known_labels(labels: LabelArray) -> tuple[LabelArray, list[int]]:
     return kept, ignored
 
 
-def _complete(canonical: LabelArray, bodies: LabelArray, level: VertebraLevel) -> bool:
+def _complete(
+    canonical: LabelArray, bodies: LabelArray, level: VertebraLevel, seen: tuple[int, int]
+) -> bool:
     """Judge by the body; a vertebra without a separable body by its whole mask."""
     judged = bodies if (bodies == int(level)).any() else canonical
-    return not cut_by_border(judged, int(level))
+    return not cut_by_view(judged, int(level), seen)
 
 
 def _ignored_notice(ignored: list[int]) -> tuple[Notice, ...]:

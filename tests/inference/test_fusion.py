@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from inference.axes import canonical_order
-from inference.completeness import cut_by_border
+from inference.completeness import cut_by_view
 from inference.fusion import SoftMask, fuse
 from inference.networks import Tissue
 from inference.preprocess import NetworkGrid, PreparedVolume
@@ -130,7 +130,26 @@ def test_the_sacrum_is_26_and_has_no_body():
 def test_a_body_on_any_border_is_cut(axis, end):
     bodies = np.zeros((12, 12, 12), dtype=np.uint8)
     bodies[4:8, 4:8, 4:8] = 20
-    assert not cut_by_border(bodies, 20)
+    assert not cut_by_view(bodies, 20, (0, 12))
     np.moveaxis(bodies, axis, 0)[end, 4:8, 4:8] = 20
-    assert cut_by_border(bodies, 20)
-    assert not cut_by_border(bodies, 21)
+    assert cut_by_view(bodies, 20, (0, 12))
+    assert not cut_by_view(bodies, 21, (0, 12))
+
+
+@pytest.mark.parametrize(
+    ("seen", "cut"),
+    [
+        ((0, 12), False),
+        ((2, 10), False),
+        ((3, 12), True),  # slice 4 is beside padding, which may be blended into slice 3
+        ((0, 9), True),
+        ((6, 12), True),
+        ((0, 6), True),
+        ((9, 12), True),
+        ((0, 1), True),
+    ],
+)
+def test_a_body_that_padding_reaches_is_cut(seen, cut):
+    bodies = np.zeros((12, 12, 12), dtype=np.uint8)
+    bodies[4:8, 4:8, 4:8] = 20
+    assert cut_by_view(bodies, 20, seen) == cut

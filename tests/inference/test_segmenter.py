@@ -146,6 +146,27 @@ def test_c2_has_its_dens(segmenter):
     assert (made.labels == V.C2)[dens][labels[dens] == V.C2].mean() > 0.8
 
 
+@pytest.mark.parametrize("blended", [False, True])
+def test_a_vertebra_that_padding_cuts_is_not_whole(segmenter, blended):
+    """Half a body is no fracture, also where a resampled slice is half padding."""
+    spec = PhantomSpec(
+        levels=(V.L2, V.L3, V.L4, V.L5), spacing_xyz_mm=(1.5, 1.5, 2.0), field_of_view_mm=150.0
+    )
+    anatomy = phantom_anatomy(spec)
+    affine, shape = field_of_view(spec, anatomy)
+    made = render(spec, anatomy, affine, shape)
+    heights = np.flatnonzero((made.bodies == V.L2).any(axis=(1, 2)))
+    middle = int(heights.mean())
+    hu = made.hu.copy()
+    hu[middle:] = -1024
+    if blended:
+        hu[middle] = (made.hu[middle].astype(np.int32) - 1024) // 2
+    found = segmenter.segment(reordered(CTVolume(hu, affine), ((0, 2, 1), (-1, 1, -1))))
+    uppermost, *others = (row.complete for row in found.vertebrae)
+    assert not uppermost
+    assert any(others)
+
+
 @pytest.mark.parametrize("hu", [-1024, 0, 40, 3071])
 def test_a_scan_without_a_spine_gets_a_coded_refusal(segmenter, hu):
     volume = CTVolume(np.full((20, 40, 40), hu, dtype=np.int16), np.diag([2.0, 2.0, 2.0, 1.0]))
@@ -216,6 +237,13 @@ def test_a_supplied_mask_is_measured_under_its_own_names():
     assert report.segmentation.bodies[70, 20, 30] == 20
     assert report.segmentation.bodies[74, 50, 30] == 0
     assert report.vertebrae[0].complete
+
+
+def test_a_supplied_mask_that_reaches_padding_is_not_whole():
+    volume, mask = blocks()
+    volume.hu[76:] = -1024
+    found = segmentation_from_labels(volume, mask)
+    assert {row.level: row.complete for row in found.vertebrae} == {V.L1: False, V.L2: True}
 
 
 def test_labels_that_are_no_vertebrae_are_ignored_and_named():

@@ -136,6 +136,7 @@ def test_a_failed_job_is_shown_with_its_error_and_runs_again_on_retry(queue):
 def test_one_archive_being_down_does_not_hold_up_the_next_job(queue):
     both = ["job1 send pacs", "job2 write"]
     queue.work(submit=["job1", "job2"], failures=10**6, attempts=10**6, until=both)
+    assert "job1 send pacs" in queue.lines()
     assert "job1 arrived pacs" not in queue.lines()
 
 
